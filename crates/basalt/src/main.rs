@@ -1,0 +1,2 @@
+//! The Basalt binary.
+fn main() {}
