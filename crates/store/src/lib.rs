@@ -1,1 +1,40 @@
-//! Placeholder while the workspace is laid out.
+//! The storage seam and the one query model.
+//!
+//! Here live the catalogue of an app's collections, the typed [`Filter`] and [`Query`], the write
+//! type with its preconditions, the traits that a store implements ([`Store`], [`AppStore`],
+//! [`Reads`]), and the Rust halves that every store shares: the filter evaluator ([`eval`]), the
+//! application of operations ([`apply`]), the aggregate executor ([`aggregate`]) and the JSON
+//! encoding of nested values ([`codec`]). The evaluator is the oracle: a store pushes a test to SQL
+//! exactly, or pushes a superset and re-checks here, or only checks here.
+//!
+//! What it must never know: an SQL dialect, HTTP, or any adapter's wire names.
+
+pub mod aggregate;
+pub mod apply;
+mod catalogue;
+pub mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod eval;
+mod filter;
+mod pattern;
+mod query;
+mod record;
+mod seam;
+mod write;
+
+pub use catalogue::{
+    Catalogue, Collection, CollectionId, Field, FieldDef, FieldId, FieldType, IndexColumn,
+    IndexDef, IndexKind,
+};
+pub use filter::{FieldRef, Filter, Path, Test};
+pub use pattern::{Pattern, PatternOptions};
+pub use query::{Found, Position, Projection, Query, ReadOptions, Sort, SortKey};
+pub use record::{Access, Acl, AclEntry, Principals, Record};
+pub use seam::{
+    AppRow, AppStore, Change, ChangeKind, Reading, Reads, Snapshot, Store, StoreId, SystemStore,
+};
+pub use write::{
+    Action, FieldOp, Op, Precondition, ReadCheck, RecordWrite, SchemaChange, Write, WriteBatch,
+    Written,
+};

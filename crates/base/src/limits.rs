@@ -1,0 +1,75 @@
+//! Limits on everything that comes in. Every field is a documented setting (`docs/settings.md`).
+
+use std::time::Duration;
+
+/// The limits that engines and adapters share. The defaults suit a public server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest JSON request body in bytes.
+    pub body_bytes_max: usize,
+    /// Deepest nesting of JSON in a body, a query or a stored value.
+    pub json_depth_max: usize,
+    /// Largest stored object in bytes of its encoded form.
+    pub object_bytes_max: usize,
+    /// Most fields that one collection can have.
+    pub fields_max: usize,
+    /// Most collections of one app.
+    pub collections_max: usize,
+    /// Most operators (tests and logical nodes) in one filter, sub-queries included.
+    pub filter_nodes_max: usize,
+    /// Deepest nesting of logical operators in one filter.
+    pub filter_depth_max: usize,
+    /// Deepest nesting of sub-queries.
+    pub subquery_depth_max: usize,
+    /// Most rows that a sub-query may yield.
+    pub subquery_rows_max: usize,
+    /// Most values in one list operator such as `$in`.
+    pub list_values_max: usize,
+    /// Longest regular expression in bytes.
+    pub regex_bytes_max: usize,
+    /// Deepest include path.
+    pub include_depth_max: usize,
+    /// Most include paths of one query.
+    pub include_paths_max: usize,
+    /// Most requests in one batch.
+    pub batch_requests_max: usize,
+    /// Rows that a query returns when it names no limit.
+    pub query_rows_default: usize,
+    /// Largest skip.
+    pub skip_max: u64,
+    /// Most stages of an aggregate pipeline.
+    pub pipeline_stages_max: usize,
+    /// Memory that one aggregate may hold, in bytes.
+    pub aggregate_bytes_max: usize,
+    /// How long a query or aggregate may run.
+    pub query_time_max: Duration,
+    /// How deep hooks may trigger each other.
+    pub hook_depth_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 20 * 1024 * 1024,
+            json_depth_max: 100,
+            object_bytes_max: 16 * 1024 * 1024,
+            fields_max: 1_000,
+            collections_max: 10_000,
+            filter_nodes_max: 10_000,
+            filter_depth_max: 50,
+            subquery_depth_max: 10,
+            subquery_rows_max: 100_000,
+            list_values_max: 20_000,
+            regex_bytes_max: 1_000,
+            include_depth_max: 10,
+            include_paths_max: 50,
+            batch_requests_max: 50,
+            query_rows_default: 100,
+            skip_max: 1_000_000_000,
+            pipeline_stages_max: 100,
+            aggregate_bytes_max: 256 * 1024 * 1024,
+            query_time_max: Duration::from_secs(30),
+            hook_depth_max: 16,
+        }
+    }
+}

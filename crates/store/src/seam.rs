@@ -1,0 +1,183 @@
+//! The traits that a store implements.
+
+use crate::{
+    Catalogue, FieldRef, Found, Path, Position, Query, ReadOptions, Record, WriteBatch, Written,
+};
+use basalt_base::{AppId, BoxFuture, Map, Result, Timestamp, Value};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// The internal number of an app in a store; names its folder or schema, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreId(pub u32);
+
+/// Reads of one app, either each at the latest state ([`AppStore`]) or all at one ([`Snapshot`]).
+///
+/// Dropping a returned future cancels the read.
+pub trait Reads: Send + Sync {
+    /// The objects that match, in order.
+    fn find<'a>(&'a self, query: &'a Query, options: ReadOptions) -> BoxFuture<'a, Result<Found>>;
+
+    /// The object of that id, if the collection and it exist. Cheaper than [`Reads::find`].
+    fn get<'a>(&'a self, collection: &'a str, id: &'a str)
+    -> BoxFuture<'a, Result<Option<Record>>>;
+
+    /// How many objects match, exactly; `skip` and `limit` are ignored.
+    fn count<'a>(&'a self, query: &'a Query, options: ReadOptions) -> BoxFuture<'a, Result<u64>>;
+
+    /// The distinct values at a path among the matching objects; the elements of an array count
+    /// each, missing values not. Order is that of [`crate::SortKey::Path`].
+    fn distinct<'a>(
+        &'a self,
+        query: &'a Query,
+        path: &'a Path,
+        options: ReadOptions,
+    ) -> BoxFuture<'a, Result<Vec<Value>>>;
+
+    /// Streams the matching objects into `sink` until it breaks; runs off the async threads.
+    fn scan<'a>(
+        &'a self,
+        query: Query,
+        options: ReadOptions,
+        sink: Box<dyn FnMut(Record) -> ControlFlow<()> + Send + 'static>,
+    ) -> BoxFuture<'a, Result<()>>;
+}
+
+/// Several reads at one state. Keep it short: it holds a reader and keeps the log from shrinking.
+pub trait Snapshot: Reads {
+    /// The position at which everything read from it is valid.
+    fn position(&self) -> Position;
+}
+
+/// What kind of write a change was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The object came into being.
+    Create,
+    /// The object changed.
+    Update,
+    /// The object was deleted.
+    Delete,
+}
+
+/// One row of the change log.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Its position.
+    pub position: Position,
+    /// The collection's name at the time of the write.
+    pub collection: Arc<str>,
+    /// The object's id.
+    pub id: Box<str>,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The object before.
+    pub before: Option<Arc<Record>>,
+    /// The object after.
+    pub after: Option<Arc<Record>>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The data of one app.
+pub trait AppStore: Reads {
+    /// The catalogue as of the last commit. Cheap.
+    fn catalogue(&self) -> Arc<Catalogue>;
+
+    /// The position of the last commit. Cheap.
+    fn position(&self) -> Position;
+
+    /// Several reads at one state.
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>>;
+
+    /// Applies each batch atomically, in order, independently of the others; the outer error means
+    /// that none was tried. All share one durable commit where possible. When this returns, what
+    /// it reports as done is durable. Dropping the future does not undo the writes.
+    fn write(&self, batches: Vec<WriteBatch>) -> BoxFuture<'_, Result<Vec<Result<Vec<Written>>>>>;
+
+    /// The changes after a position, oldest first, at most `limit`; `None` when the log no longer
+    /// reaches back that far and the reader has to start over.
+    fn changes(&self, after: Position, limit: usize) -> BoxFuture<'_, Result<Option<Vec<Change>>>>;
+
+    /// Deletes every object and collection.
+    fn clear(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// Checks integrity and invariants; one sentence for each problem found.
+    fn verify(&self) -> BoxFuture<'_, Result<Vec<String>>>;
+
+    /// How a query would run, for people: the SQL and the store's plan.
+    fn explain<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Value>>;
+
+    /// Whether an index serves equality on this field, so that a query by it stays cheap.
+    fn has_index(&self, collection: &str, field: &FieldRef) -> bool {
+        matches!(field, FieldRef::Id)
+            || self.catalogue().collection(collection).is_some_and(|c| {
+                c.indexes
+                    .iter()
+                    .any(|i| i.columns.first().is_some_and(|col| col.field == *field))
+            })
+    }
+}
+
+/// An app as the registry keeps it.
+#[derive(Clone, Debug)]
+pub struct AppRow {
+    /// Its internal number.
+    pub store_id: StoreId,
+    /// Its public id.
+    pub app_id: AppId,
+    /// Twelve digits, unique; the account number of AWS-style adapters.
+    pub account: String,
+    /// Product settings (options, key digests …), owned by the server.
+    pub settings: Map,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// The registry of apps and what else belongs to no single app.
+pub trait SystemStore: Send + Sync {
+    /// All apps, oldest first.
+    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>>;
+
+    /// Registers an app; `store_id` is chosen here. A taken id is `DuplicateValue`.
+    fn create_app<'a>(
+        &'a self,
+        app_id: &'a AppId,
+        account: &'a str,
+        settings: Map,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<AppRow>>;
+
+    /// Replaces the settings of an app.
+    fn update_app(&self, store_id: StoreId, settings: Map) -> BoxFuture<'_, Result<()>>;
+
+    /// Removes an app from the registry.
+    fn remove_app(&self, store_id: StoreId) -> BoxFuture<'_, Result<()>>;
+}
+
+/// One reading of a metric.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The metric's name, in the form `basalt_store_…` with its unit last.
+    pub name: &'static str,
+    /// Labels and their values.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: f64,
+}
+
+/// A store: the registry and the data of many apps, strictly separated.
+pub trait Store: Send + Sync {
+    /// The registry.
+    fn system(&self) -> &dyn SystemStore;
+
+    /// Opens the data of an app, made on first use. Handles to the same app share everything;
+    /// dropping the last one closes it.
+    fn open_app(&self, id: StoreId) -> BoxFuture<'_, Result<Arc<dyn AppStore>>>;
+
+    /// Deletes the data of an app for good; it must not be open.
+    fn delete_app(&self, id: StoreId) -> BoxFuture<'_, Result<()>>;
+
+    /// Readings for `/metrics`.
+    fn metrics(&self) -> Vec<Reading>;
+}
