@@ -1,1 +1,30 @@
-//! Placeholder while the workspace is laid out.
+//! The data engine: objects, schemas and rules, behind one pipeline for every adapter.
+//!
+//! A call goes through the same steps whichever door it came in by: limits, [`decide`], the
+//! [`Guard`] of system collections, [`Hooks`] before, validation and schema inference, one write
+//! batch or one read snapshot in the store, field permissions, [`Hooks`] after.
+//!
+//! What it must never know: HTTP, an adapter's wire names, sessions or passwords, SQL.
+
+mod call;
+mod data;
+mod decide;
+mod guard;
+mod hooks;
+mod objects;
+mod query;
+mod rules;
+mod schema;
+
+pub use call::{Call, Principal, Rank};
+pub use data::{Data, Deps, Options};
+pub use decide::{Decision, Operation, decide};
+pub use guard::{Draft, DraftKind, Guard, NoGuard};
+pub use hooks::{Event, EventKind, Hooks, NoHooks};
+pub use objects::{
+    BatchStep, BatchStepDone, Create, Created, Delete, FieldChange, Included, ObjectPage, Update,
+    Updated,
+};
+pub use query::{Include, ObjectQuery, Where};
+pub use rules::{FieldRule, PermissionSet, Rules};
+pub use schema::{IndexChange, SchemaChangeRequest, SchemaField, SchemaView};

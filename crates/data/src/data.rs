@@ -1,0 +1,218 @@
+//! The engine's handle.
+
+use crate::{
+    BatchStep, BatchStepDone, Call, Create, Created, Delete, Guard, Hooks, ObjectPage, ObjectQuery,
+    SchemaChangeRequest, SchemaView, Update, Updated,
+};
+use basalt_base::{Clock, Error, Limits, Map, Result, Rng, Value};
+use basalt_store::{AppStore, Path};
+use std::sync::Arc;
+
+/// What the engine needs from outside.
+#[derive(Clone)]
+pub struct Deps {
+    /// The app's store.
+    pub store: Arc<dyn AppStore>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Code around operations.
+    pub hooks: Arc<dyn Hooks>,
+    /// Keeper of the system collections.
+    pub guard: Arc<dyn Guard>,
+}
+
+/// Product settings of one app that concern its data.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Limits.
+    pub limits: Limits,
+    /// Whether clients may make collections by writing to them.
+    pub allow_client_collection_creation: bool,
+    /// Whether clients may choose ids.
+    pub allow_custom_ids: bool,
+    /// Length of generated ids.
+    pub id_length: usize,
+    /// Whether collections made without rules are open to everybody; otherwise only the master key
+    /// gets in.
+    pub new_collections_open: bool,
+    /// Whether a new user may only be read by itself.
+    pub private_users: bool,
+    /// Whether messages of refusals hide what exactly is missing.
+    pub sanitize_refusals: bool,
+    /// Fields hidden in addition to the rules, by collection: group and fields.
+    pub protected_fields: Vec<(Arc<str>, crate::FieldRule)>,
+    /// Whether an object's own user is exempt from protected fields of `_User`.
+    pub protected_fields_owner_exempt: bool,
+    /// Keys that may appear nowhere in what a client sends.
+    pub key_denylist: Vec<Box<str>>,
+    /// Most rows of one query for clients; `None` for no cap.
+    pub query_rows_max: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            allow_client_collection_creation: false,
+            allow_custom_ids: false,
+            id_length: 10,
+            new_collections_open: false,
+            private_users: true,
+            sanitize_refusals: true,
+            protected_fields: Vec::new(),
+            protected_fields_owner_exempt: true,
+            key_denylist: Vec::new(),
+            query_rows_max: None,
+        }
+    }
+}
+
+/// The data of one app. Cheap to clone.
+#[derive(Clone)]
+pub struct Data {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    deps: Deps,
+    options: Options,
+}
+
+impl Data {
+    /// An engine over an open store.
+    pub fn new(deps: Deps, options: Options) -> Self {
+        Self {
+            inner: Arc::new(Inner { deps, options }),
+        }
+    }
+
+    /// What it was made with.
+    pub fn deps(&self) -> &Deps {
+        &self.inner.deps
+    }
+
+    /// Its settings.
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// Finds objects (and counts them when asked). An unknown collection has no objects.
+    pub async fn find(&self, call: &Call, query: ObjectQuery) -> Result<ObjectPage> {
+        let _ = (call, query);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Gets one object; `query.filter` is ignored. Errors: `ObjectNotFound`, refusals.
+    pub async fn get(&self, call: &Call, id: &str, query: ObjectQuery) -> Result<ObjectPage> {
+        let _ = (call, id, query);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Makes an object.
+    pub async fn create(&self, call: &Call, create: Create) -> Result<Created> {
+        let _ = (call, create);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Changes an object.
+    pub async fn update(&self, call: &Call, update: Update) -> Result<Updated> {
+        let _ = (call, update);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Deletes an object.
+    pub async fn delete(&self, call: &Call, delete: Delete) -> Result<()> {
+        let _ = (call, delete);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Applies all steps or none, retrying conflicts; the error names no step. Later steps see
+    /// earlier ones.
+    pub async fn transaction(
+        &self,
+        call: &Call,
+        steps: Vec<BatchStep>,
+    ) -> Result<Vec<BatchStepDone>> {
+        let _ = (call, steps);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Independent steps that share one durable commit; each has its own result.
+    pub async fn batch(
+        &self,
+        call: &Call,
+        steps: Vec<BatchStep>,
+    ) -> Result<Vec<Result<BatchStepDone>>> {
+        let _ = (call, steps);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Distinct values at a path among the objects that the query finds. Master key only.
+    pub async fn distinct(
+        &self,
+        call: &Call,
+        query: ObjectQuery,
+        path: &Path,
+    ) -> Result<Vec<Value>> {
+        let _ = (call, query, path);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Runs an aggregate pipeline in engine names (`_id`, `_created_at`, `_updated_at`). Master
+    /// key only.
+    pub async fn aggregate(
+        &self,
+        call: &Call,
+        collection: &str,
+        pipeline: &Value,
+    ) -> Result<Vec<Map>> {
+        let _ = (call, collection, pipeline);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Deletes every object of a collection. Master key only.
+    pub async fn purge(&self, call: &Call, collection: &str) -> Result<()> {
+        let _ = (call, collection);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// All schemas. Master key only, like all schema calls.
+    pub async fn schemas(&self, call: &Call) -> Result<Vec<SchemaView>> {
+        let _ = call;
+        Err(Error::internal("not there yet"))
+    }
+
+    /// One schema.
+    pub async fn schema(&self, call: &Call, collection: &str) -> Result<SchemaView> {
+        let _ = (call, collection);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Makes a collection.
+    pub async fn create_schema(
+        &self,
+        call: &Call,
+        request: SchemaChangeRequest,
+    ) -> Result<SchemaView> {
+        let _ = (call, request);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Changes a collection's schema.
+    pub async fn update_schema(
+        &self,
+        call: &Call,
+        request: SchemaChangeRequest,
+    ) -> Result<SchemaView> {
+        let _ = (call, request);
+        Err(Error::internal("not there yet"))
+    }
+
+    /// Drops an empty collection.
+    pub async fn delete_schema(&self, call: &Call, collection: &str) -> Result<()> {
+        let _ = (call, collection);
+        Err(Error::internal("not there yet"))
+    }
+}
