@@ -66,9 +66,13 @@ fn is_file_name(name: &str) -> bool {
 fn exists(name: &str, paths: &[String]) -> bool {
     let folder = format!("{}/", name.trim_end_matches('/'));
     let ending = format!("/{name}");
-    paths
-        .iter()
-        .any(|path| path == name || path.starts_with(&folder) || path.ends_with(&ending))
+    let inner = format!("/{folder}");
+    paths.iter().any(|path| {
+        path == name
+            || path.starts_with(&folder)
+            || path.ends_with(&ending)
+            || path.contains(&inner)
+    })
 }
 
 #[cfg(test)]
@@ -91,7 +95,7 @@ mod tests {
     #[test]
     fn names_must_exist() {
         assert_eq!(
-            messages("`lib.rs` `data/src/lib.rs` `docs/` `crates/data`"),
+            messages("`lib.rs` `data/src/lib.rs` `docs/` `crates/data` `src/`"),
             [""; 0]
         );
         assert_eq!(
