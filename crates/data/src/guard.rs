@@ -28,11 +28,13 @@ pub struct Draft {
     pub id: Box<str>,
     /// The object before, for updates and deletes.
     pub before: Option<Arc<Record>>,
-    /// The changes.
+    /// The changes. After [`Guard::prepare`] they may name internal fields (`_hashed_password`), for
+    /// which the guard has put the schema steps into `writes_before`.
     pub changes: Vec<FieldChange>,
     /// Its permissions: new ones, or `None` for the default or the present ones.
     pub acl: Option<Acl>,
-    /// Steps to apply in the same atomic batch, before the object itself.
+    /// Steps to apply in the same atomic batch, after the engine's own schema steps (the collection
+    /// exists by then) and before the object itself.
     pub writes_before: Vec<Write>,
     /// Steps to apply in the same atomic batch, after it.
     pub writes_after: Vec<Write>,
