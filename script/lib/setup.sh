@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Shared by the scripts of this folder: finds or installs what they need. Sourced, not run.
 
 # Where cargo writes; its own variable wins.
@@ -16,19 +17,34 @@ has() {
   command -v "$1" >/dev/null 2>&1
 }
 
+# as_root COMMAND…
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@" </dev/null
+  else
+    has sudo || fail "please run as root: $*"
+    sudo "$@" </dev/null
+  fi
+}
+
+# The package lists may be absent or old on a fresh machine. A failure shows in what comes next.
+apt_update() {
+  has apt-get || return 0
+  as_root apt-get update -qq || true
+}
+
 # apt_install PACKAGE…: installs Debian packages, as root or through sudo.
 apt_install() {
   has apt-get || fail "please install: $*"
-  local run=()
-  if [ "$(id -u)" -ne 0 ]; then
-    has sudo || fail "please install as root: apt-get install $*"
-    run=(sudo)
-  fi
   say "installing $*"
-  # The lists may be absent or old on a fresh machine; a failed update shows in the next line.
-  "${run[@]}" apt-get update -qq </dev/null || true
-  "${run[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "$@" </dev/null
+  apt_update
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# Whether Debian offers a package in some version.
+apt_has() {
+  has apt-cache && [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]
 }
 
 # A C compiler for SQLite and the TLS library; both are compiled from source, neither needs cmake.
@@ -60,8 +76,8 @@ need_rust() {
     . "$HOME/.cargo/env"
   fi
   if ! has cargo && ! has rustup; then
-    apt-cache show rustup >/dev/null 2>&1 \
-      || fail "Rust $want or newer is needed and Debian has no rustup here; see https://rustup.rs"
+    apt_update
+    apt_has rustup || fail "Rust $want or newer is needed and Debian has no rustup here; see https://rustup.rs"
     apt_install rustup
   fi
   local have
