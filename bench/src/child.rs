@@ -4,17 +4,26 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock;
 use crate::http::{self, Client};
 
-/// What an interrupted run still has to stop, and the folder that it still has to remove.
-static LIVE: Mutex<(Vec<u32>, Option<PathBuf>)> = Mutex::new((Vec::new(), None));
+static LIVE: Mutex<Live> = Mutex::new(Live {
+    pids: Vec::new(),
+    interrupted: false,
+});
+
+/// What an interrupted run still has to stop.
+struct Live {
+    pids: Vec<u32>,
+    /// Nothing more may be started.
+    interrupted: bool,
+}
 
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -31,14 +40,19 @@ impl Child {
     /// Starts `command`; output and errors go to `log`.
     pub fn spawn(command: &mut Command, log: &Path) -> Result<Self> {
         let out = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-        let spawned_at = clock::now();
-        let inner = command
+        command
             .stdin(std::process::Stdio::null())
             .stdout(out.try_clone()?)
-            .stderr(out)
+            .stderr(out);
+        // Under the lock, so that an interruption either sees this child or prevents it.
+        let mut live = live();
+        ensure!(!live.interrupted, "interrupted");
+        let spawned_at = clock::now();
+        let inner = command
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        live(|pids, _| pids.push(inner.id()));
+        live.pids.push(inner.id());
+        drop(live);
         Ok(Self {
             inner,
             stop_signal: Signal::TERM,
@@ -77,7 +91,8 @@ impl Child {
 
     fn log_tail(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().rev().take(15).collect();
+        let cut = |line: &str| line.chars().take(200).collect::<String>();
+        let lines: Vec<String> = text.lines().rev().take(8).map(cut).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
@@ -97,7 +112,7 @@ impl Drop for Child {
             clock::pause(Duration::from_millis(2));
         }
         let pid = self.pid();
-        live(|pids, _| pids.retain(|other| *other != pid));
+        live().pids.retain(|other| *other != pid);
     }
 }
 
@@ -132,23 +147,21 @@ pub fn spare_addr() -> Result<SocketAddr> {
 
 /// On SIGINT or SIGTERM: stops every child, removes `folder` and ends.
 pub fn clean_up_when_interrupted(folder: &Path) -> Result<()> {
-    live(|_, kept| *kept = Some(folder.to_owned()));
+    let folder = folder.to_owned();
     let mut signals = signal_hook::iterator::Signals::new([
         signal_hook::consts::SIGINT,
         signal_hook::consts::SIGTERM,
     ])?;
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
-            let (pids, folder) = live(|pids, folder| (pids.clone(), folder.clone()));
+            live().interrupted = true;
             for signal in [Signal::INT, Signal::KILL] {
-                for pid in &pids {
+                for pid in &live().pids {
                     send(*pid, signal);
                 }
                 clock::pause(Duration::from_secs(1));
             }
-            if let Some(folder) = folder {
-                drop(fs::remove_dir_all(folder));
-            }
+            drop(fs::remove_dir_all(folder));
             std::process::exit(130);
         }
     });
@@ -162,8 +175,6 @@ fn send(pid: u32, signal: Signal) {
     }
 }
 
-fn live<T>(work: impl FnOnce(&mut Vec<u32>, &mut Option<PathBuf>) -> T) -> T {
-    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (pids, folder) = &mut *live;
-    work(pids, folder)
+fn live() -> MutexGuard<'static, Live> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }

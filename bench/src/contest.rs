@@ -19,6 +19,16 @@ const IDLE: Duration = Duration::from_secs(2);
 struct Entrant {
     peer: Box<dyn Peer>,
     arena: Option<Arena>,
+    /// Why there is no arena.
+    absent: String,
+}
+
+impl Entrant {
+    fn arena(&mut self) -> Result<&mut Arena> {
+        let why = &self.absent;
+        let arena = self.arena.as_mut();
+        arena.with_context(|| format!("not running: {why}"))
+    }
 }
 
 /// The rows of one peer in the tables of one workload: a row for each lane, at least one.
@@ -58,7 +68,11 @@ impl<'a> Contest<'a> {
         let mut entrants = Vec::new();
         for name in &options.peers {
             let peer = peers::find(name, places)?;
-            entrants.push(Entrant { peer, arena: None });
+            entrants.push(Entrant {
+                peer,
+                arena: None,
+                absent: "not loaded".to_owned(),
+            });
         }
         Ok(Self {
             options,
@@ -122,7 +136,7 @@ impl<'a> Contest<'a> {
             let folder = data_folder(&self.work, &*entrant.peer, folder);
             match Arena::open(&mut *entrant.peer, &folder, rows) {
                 Ok(arena) => entrant.arena = Some(arena),
-                Err(error) => self.report(index, "load", &error),
+                Err(error) => self.lose(index, "load", &error),
             }
         }
     }
@@ -170,8 +184,7 @@ impl<'a> Contest<'a> {
         if lanes.0[0].failure.is_some() {
             return None;
         }
-        let arena = self.entrants[index].arena.as_mut();
-        match arena.context("not running").and_then(act) {
+        match self.entrants[index].arena().and_then(act) {
             Ok(value) => Some(value),
             Err(error) => {
                 for row in &mut lanes.0 {
@@ -228,11 +241,11 @@ impl<'a> Contest<'a> {
         self.open("grow", 0);
         for rows in &self.options.grow {
             for index in 0..self.entrants.len() {
-                let Entrant { peer, arena } = &mut self.entrants[index];
+                let Entrant { peer, arena, .. } = &mut self.entrants[index];
                 let Some(open) = arena else { continue };
                 if let Err(error) = open.grow(&**peer, *rows) {
                     *arena = None;
-                    self.report(index, work::GROW, &error);
+                    self.lose(index, work::GROW, &error);
                 }
             }
             self.load(&work::QUERY);
@@ -259,7 +272,9 @@ impl<'a> Contest<'a> {
     }
 
     fn start_loaded(entrant: &mut Entrant, _work: &Path, _round: usize) -> Result<Vec<Figure>> {
-        let arena = entrant.arena.take().context("not running")?;
+        entrant.arena()?;
+        let arena = entrant.arena.take().context("just there")?;
+        "its restart failed".clone_into(&mut entrant.absent);
         let rows = arena.world.items.len();
         let (arena, ms) = arena.restart(&mut *entrant.peer)?;
         entrant.arena = Some(arena);
@@ -276,8 +291,7 @@ impl<'a> Contest<'a> {
     }
 
     fn loaded_memory(entrant: &mut Entrant, _work: &Path) -> Result<Vec<Figure>> {
-        let arena = entrant.arena.as_ref().context("not running")?;
-        let memory = arena.memory_mb();
+        let memory = entrant.arena()?.memory_mb();
         Ok(memories(entrant, "after the load", memory))
     }
 
@@ -318,6 +332,13 @@ impl<'a> Contest<'a> {
     fn publish(&mut self, work: &str, figures: &[Figure]) {
         report::print_figures(work, figures);
         self.json.extend(figures.iter().map(Figure::json));
+    }
+
+    /// Reports a peer that is no longer there and remembers why.
+    fn lose(&mut self, index: usize, what: &str, error: &anyhow::Error) {
+        let text = format!("{error:#}");
+        self.entrants[index].absent = text.lines().next().unwrap_or_default().to_owned();
+        self.report(index, what, error);
     }
 
     fn report(&mut self, index: usize, what: &str, error: &anyhow::Error) {
