@@ -1,0 +1,138 @@
+//! Identity's place in the data engine's pipeline.
+
+use crate::callers::CallerCache;
+use crate::system::{EMAIL_KEY, ROLE, SESSION, SESSION_TOKEN, USER, USERNAME_KEY};
+use crate::{Options, PasswordPool, installation, role, session, user};
+use basalt_base::{BoxFuture, Clock, Error, Reason, Result, Rng, Value};
+use basalt_data::{Call, Draft, Guard, ObjectQuery};
+use basalt_store::{AppStore, Record};
+use std::sync::Arc;
+
+/// What the guard needs from outside.
+#[derive(Clone)]
+pub struct GuardDeps {
+    /// The app's store.
+    pub store: Arc<dyn AppStore>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// The password threads.
+    pub passwords: Arc<PasswordPool>,
+    /// Length of generated ids.
+    pub id_length: usize,
+}
+
+/// What the guard and [`crate::Identity`] share.
+pub struct Shared {
+    pub(crate) store: Arc<dyn AppStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) passwords: Arc<PasswordPool>,
+    pub(crate) id_length: usize,
+    pub(crate) options: Options,
+    pub(crate) callers: CallerCache,
+}
+
+/// Looks after `_User`, `_Session`, `_Role` and `_Installation`. Made before the engine, which gets
+/// it as its guard; [`crate::Identity`] is then made over both.
+#[derive(Clone)]
+pub struct SystemGuard {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl SystemGuard {
+    /// A guard for one app.
+    pub fn new(deps: GuardDeps, options: Options) -> Self {
+        let callers = CallerCache::new(options.cache_time);
+        let GuardDeps {
+            store,
+            clock,
+            rng,
+            passwords,
+            id_length,
+        } = deps;
+        let shared = Shared {
+            store,
+            clock,
+            rng,
+            passwords,
+            id_length,
+            options,
+            callers,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+impl Guard for SystemGuard {
+    fn rewrite_query(&self, call: &Call, query: &mut ObjectQuery) -> Result<()> {
+        match &*query.collection {
+            SESSION => session::rewrite_query(call, query),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_input(&self, call: &Call, draft: &Draft) -> Result<()> {
+        match &*draft.collection {
+            USER => user::check_input(call, draft, &self.shared),
+            SESSION => session::check_input(call, draft),
+            "_Installation" => installation::check_input(call, draft),
+            _ => Ok(()),
+        }
+    }
+
+    fn prepare<'a>(&'a self, call: &'a Call, draft: &'a mut Draft) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            match &*draft.collection {
+                USER => user::prepare(&self.shared, call, draft).await,
+                SESSION => session::prepare(&self.shared, call, draft),
+                ROLE => role::prepare(&self.shared, draft),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn committed(&self, collection: &str, before: Option<&Record>, after: Option<&Record>) {
+        let callers = &self.shared.callers;
+        match (collection, before) {
+            (USER, Some(user)) => callers.forget_user(&user.id),
+            (SESSION, Some(session)) => match session.get("user") {
+                Some(Value::Reference(user)) => callers.forget_user(&user.id),
+                _ => callers.forget_all(),
+            },
+            // A role can change the rights of anybody; without the objects, so can anything.
+            (ROLE, _) => callers.forget_all(),
+            (USER | SESSION, None) if after.is_none() => callers.forget_all(),
+            (name, _) if name.ends_with(":_Role") => callers.forget_all(),
+            _ => {}
+        }
+    }
+
+    fn duplicate(&self, collection: &str, index: &str) -> Option<Error> {
+        match (collection, index) {
+            (USER, USERNAME_KEY) => Some(Error::new(
+                Reason::UsernameTaken,
+                "Account already exists for this username.",
+            )),
+            (USER, EMAIL_KEY) => Some(Error::new(
+                Reason::EmailTaken,
+                "Account already exists for this email address.",
+            )),
+            _ => None,
+        }
+    }
+
+    fn conceal(&self, _: &Call, collection: &str, record: &mut Record) {
+        match collection {
+            USER => user::conceal(record),
+            SESSION => {
+                record.remove(SESSION_TOKEN);
+                record.acl = basalt_store::Acl::default();
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Signing in and out.
+
+use crate::callers::{self, Caller};
+use crate::guard::{Shared, SystemGuard};
+use crate::session::{self, NewSession};
+use crate::system::{EMAIL_KEY, HASHED_PASSWORD, SESSION, USER};
+use crate::tokens::new_token;
+use crate::user::unique_key;
+use basalt_base::{AppId, Error, Reason, Result, Secret, Value};
+use basalt_data::{Call, Data, ObjectPage, ObjectQuery, Principal, Rank};
+use basalt_store::{
+    Acl, Action, FieldOp, Filter, Op, Path, Precondition, Query, ReadOptions, Record, RecordWrite,
+    Test, Write, WriteBatch,
+};
+use std::sync::Arc;
+
+/// A sign-in as asked: one of the names, and the password.
+#[derive(Clone, Debug)]
+pub struct LogIn {
+    /// The user name; an e-mail address is taken too when `email` is absent.
+    pub username: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The password.
+    pub password: Secret,
+}
+
+/// A signed-in user.
+#[derive(Clone, Debug)]
+pub struct LoggedIn {
+    /// The user, as it sees itself.
+    pub user: ObjectPage,
+    /// The new session's token; shown this once.
+    pub session_token: Secret,
+}
+
+/// Users, sessions and roles of one app. Cheap to clone.
+#[derive(Clone)]
+pub struct Identity {
+    data: Data,
+    shared: Arc<Shared>,
+}
+
+fn wrong() -> Error {
+    Error::new(Reason::InvalidCredentials, "Invalid username/password.")
+}
+
+impl Identity {
+    /// Over the app's data and the guard that it was made with.
+    pub fn new(data: Data, guard: &SystemGuard) -> Self {
+        Self {
+            data,
+            shared: guard.shared.clone(),
+        }
+    }
+
+    /// The caller of a request. A key of higher rank outweighs a session for the rights, and the
+    /// session still says who it is. Errors: `InvalidSession`.
+    pub async fn caller(&self, app: &AppId, rank: Rank, token: Option<&str>) -> Result<Caller> {
+        let Some(token) = token else {
+            return Ok(callers::without_session(app, rank));
+        };
+        match callers::resolve(&self.shared, app, token).await {
+            Ok(mut caller) => {
+                caller.principal.rank = rank;
+                Ok(caller)
+            }
+            // A stale token must not lock the master key out.
+            Err(e) if e.reason() == Reason::InvalidSession && rank != Rank::Client => {
+                Ok(callers::without_session(app, rank))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Signs in and makes a session. Errors: `InvalidCredentials` (one message for every cause),
+    /// `UsernameMissing`, `PasswordMissing`, `Overloaded`.
+    pub async fn log_in(&self, call: &Call, log_in: LogIn) -> Result<LoggedIn> {
+        let user = self.authenticate(call, log_in).await?;
+        self.start_session(call, &user.id, &NewSession::log_in())
+            .await
+    }
+
+    /// Checks a password without making a session; the user as it sees itself.
+    pub async fn verify_password(&self, call: &Call, log_in: LogIn) -> Result<ObjectPage> {
+        let user = self.authenticate(call, log_in).await?;
+        self.user_page(call, &user.id).await
+    }
+
+    /// Makes a session for a user by the master key (not the read-only one).
+    pub async fn log_in_as(&self, call: &Call, user_id: &str) -> Result<LoggedIn> {
+        if !call.principal.writes_everything() {
+            return Err(Error::new(
+                Reason::OperationForbidden,
+                "master key is required",
+            ));
+        }
+        if self.shared.store.get(USER, user_id).await?.is_none() {
+            return Err(Error::new(Reason::ObjectNotFound, "user not found"));
+        }
+        self.start_session(call, user_id, &NewSession::master())
+            .await
+    }
+
+    /// Ends the presented session. Without one: nothing.
+    pub async fn log_out(&self, call: &Call) -> Result<()> {
+        let Some(digest) = &call.session_digest else {
+            return Ok(());
+        };
+        let filter = Filter::test(
+            crate::system::SESSION_TOKEN,
+            Test::Eq(Value::from(&**digest)),
+        );
+        let step = Write::DeleteMatching {
+            collection: SESSION.into(),
+            filter,
+            limit: 1,
+        };
+        self.apply(vec![step]).await?;
+        if let Some(id) = &call.principal.user {
+            self.shared.callers.forget_user(id);
+        }
+        Ok(())
+    }
+
+    /// The signed-in user as it sees itself. Errors: `InvalidSession`.
+    pub async fn me(&self, call: &Call) -> Result<ObjectPage> {
+        match (&call.session_digest, &call.principal.user) {
+            (Some(_), Some(id)) => self.user_page(call, id).await,
+            _ => Err(Error::new(Reason::InvalidSession, "Invalid session token")),
+        }
+    }
+
+    /// The presented session. Errors: `InvalidSession`.
+    pub async fn current_session(&self, call: &Call) -> Result<ObjectPage> {
+        let Some(digest) = &call.session_digest else {
+            return Err(Error::new(
+                Reason::InvalidSession,
+                "Session token required.",
+            ));
+        };
+        let invalid = || Error::new(Reason::InvalidSession, "Session token not found.");
+        let session = callers::find_session(&self.shared, digest)
+            .await?
+            .ok_or_else(invalid)?;
+        let query = ObjectQuery {
+            is_get: true,
+            ..ObjectQuery::of(SESSION)
+        };
+        self.data.get(&call.as_master(), &session.id, query).await
+    }
+
+    /// The user whose name and password these are. Takes as long when there is none.
+    async fn authenticate(&self, call: &Call, log_in: LogIn) -> Result<Record> {
+        let LogIn {
+            username,
+            email,
+            password,
+        } = log_in;
+        if username.as_deref().unwrap_or_default().is_empty()
+            && email.as_deref().unwrap_or_default().is_empty()
+        {
+            return Err(Error::new(
+                Reason::UsernameMissing,
+                "username/email is required.",
+            ));
+        }
+        if password.expose().is_empty() {
+            return Err(Error::new(Reason::PasswordMissing, "password is required."));
+        }
+        let user = self
+            .find_user(username.as_deref(), email.as_deref())
+            .await?;
+        let stored = user
+            .as_ref()
+            .and_then(|u| u.get(HASHED_PASSWORD)?.as_str().map(str::to_owned));
+        let verdict = self
+            .shared
+            .passwords
+            .verify(password.clone(), stored)
+            .await?;
+        let Some(user) = user.filter(|_| verdict.matches) else {
+            return Err(wrong());
+        };
+        // An empty ACL locks a user out.
+        let locked = user.acl
+            == Acl {
+                read: Some(Vec::new()),
+                write: Some(Vec::new()),
+            };
+        if locked && !call.principal.writes_everything() {
+            return Err(wrong());
+        }
+        if verdict.outdated {
+            self.upgrade_hash(&user, password).await?;
+        }
+        Ok(user)
+    }
+
+    async fn find_user(
+        &self,
+        username: Option<&str>,
+        email: Option<&str>,
+    ) -> Result<Option<Record>> {
+        let by_name = |name: &str| Filter::test("username", Test::Eq(Value::from(name)));
+        let by_email =
+            |email: &str| Filter::test(EMAIL_KEY, Test::Eq(Value::String(unique_key(email))));
+        let filters = match (username, email) {
+            (Some(name), Some(email)) => vec![by_name(name).and(by_email(email))],
+            (None, Some(email)) => vec![by_email(email)],
+            // A name wins over an equal e-mail address of somebody else.
+            (Some(name), None) => vec![by_name(name), by_email(name)],
+            (None, None) => Vec::new(),
+        };
+        for filter in filters {
+            let query = Query::all(USER).filter(filter).limit(1);
+            let found = self
+                .shared
+                .store
+                .find(&query, ReadOptions::default())
+                .await?;
+            if let Some(user) = found.records.into_iter().next() {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Replaces a hash of an old kind, unless the password was changed meanwhile.
+    async fn upgrade_hash(&self, user: &Record, password: Secret) -> Result<()> {
+        let hash = self.shared.passwords.hash(password).await?;
+        let op = FieldOp {
+            path: Path::field(HASHED_PASSWORD),
+            op: Op::Set(Value::String(hash)),
+        };
+        let write = RecordWrite {
+            collection: USER.into(),
+            id: user.id.clone(),
+            precondition: Precondition::Revision(user.rev),
+            action: Action::Update {
+                ops: vec![op],
+                acl: None,
+                upsert: false,
+            },
+            at: user.updated_at,
+        };
+        match self.apply(vec![Write::Record(write)]).await {
+            Err(e) if e.reason() == Reason::PreconditionFailed => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn start_session(
+        &self,
+        call: &Call,
+        user_id: &str,
+        why: &NewSession,
+    ) -> Result<LoggedIn> {
+        let token = new_token(&*self.shared.rng);
+        let installation = call.installation_id.as_deref();
+        let steps = session::create_steps(&self.shared, user_id, installation, why, &token);
+        self.apply(steps).await?;
+        self.shared.callers.forget_user(user_id);
+        Ok(LoggedIn {
+            user: self.user_page(call, user_id).await?,
+            session_token: token,
+        })
+    }
+
+    /// The user as it sees itself.
+    async fn user_page(&self, call: &Call, user_id: &str) -> Result<ObjectPage> {
+        let app = call.principal.app.clone();
+        let own = Call {
+            principal: Principal::user(app, user_id, []),
+            ..call.clone()
+        };
+        let query = ObjectQuery {
+            is_get: true,
+            ..ObjectQuery::of(USER)
+        };
+        self.data.get(&own, user_id, query).await
+    }
+
+    async fn apply(&self, steps: Vec<Write>) -> Result<()> {
+        for done in self.shared.store.write(vec![WriteBatch::of(steps)]).await? {
+            done?;
+        }
+        SystemGuard {
+            shared: self.shared.clone(),
+        }
+        .committed(SESSION, None, None);
+        Ok(())
+    }
+}
