@@ -190,6 +190,31 @@ pub struct ReadCheck {
     pub rev: Option<u64>,
 }
 
+/// The source of a [`basalt_base::Reason::DuplicateValue`] error when a unique index refused the
+/// write; without it, the object's id was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateKey {
+    /// The collection.
+    pub collection: Arc<str>,
+    /// The name of the index.
+    pub index: Arc<str>,
+}
+
+impl DuplicateKey {
+    /// What a unique index found, if that is why the write was refused.
+    pub fn of(error: &basalt_base::Error) -> Option<&Self> {
+        std::error::Error::source(error)?.downcast_ref()
+    }
+}
+
+impl std::fmt::Display for DuplicateKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "unique index {} of {}", self.index, self.collection)
+    }
+}
+
+impl std::error::Error for DuplicateKey {}
+
 /// Writes that are applied together or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct WriteBatch {
