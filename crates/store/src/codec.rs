@@ -1,1 +1,28 @@
-//! To be filled.
+//! The storage JSON: how nested values and change images are kept, the same in every store.
+//!
+//! Null, booleans, numbers, text, lists and maps are plain JSON. Everything else is a map of one
+//! tagged key: `{"$t":millis}` or `{"$t":[seconds,nanos]}` a time, `{"$b":base64}` bytes,
+//! `{"$r":[collection,id]}` a reference, `{"$g":[latitude,longitude]}` a geo point,
+//! `{"$p":[[latitude,longitude]…]}` a polygon, `{"$f":[name,url or null]}` a file,
+//! `{"$d":"digits"}` a decimal. A user's key that starts with `$` gets one more `$` in front.
+//! Whole numbers stay exact; doubles are written in their shortest form that reads back the same.
+
+mod parse;
+mod record;
+mod write;
+
+pub use parse::decode;
+pub use record::{decode_record, encode_record};
+pub use write::{encode, encode_to_string};
+
+/// How deep a stored value may nest. Far above what adapters let in, and shallow enough that
+/// damaged data can't exhaust the stack.
+pub const DEPTH_MAX: usize = 512;
+
+fn corrupt(what: &str) -> basalt_base::Error {
+    basalt_base::Error::new(
+        basalt_base::Reason::StoreCorrupt,
+        "A stored value can't be read.",
+    )
+    .with_source(what.to_owned())
+}

@@ -35,6 +35,6 @@ pub use seam::{
     AppRow, AppStore, Change, ChangeKind, Reading, Reads, Snapshot, Store, StoreId, SystemStore,
 };
 pub use write::{
-    Action, DuplicateKey, FieldOp, Op, Precondition, ReadCheck, RecordWrite, SchemaChange, Write, WriteBatch,
-    Written,
+    Action, DuplicateKey, FieldOp, Op, Precondition, ReadCheck, RecordWrite, SchemaChange, Write,
+    WriteBatch, Written,
 };
