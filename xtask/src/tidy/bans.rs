@@ -105,7 +105,7 @@ fn notes(file: &File) -> Vec<Problem> {
         .lines()
         .enumerate()
         .filter(|(_, line)| noted(line));
-    let message = "note to oneself: do it, or say in the report that it is missing";
+    let message = "note to oneself: do it, or write down where users look that it is missing";
     lines
         .map(|(index, _)| Problem::at(&file.path, index + 1, message))
         .collect()
