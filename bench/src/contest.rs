@@ -336,8 +336,9 @@ impl<'a> Contest<'a> {
 
     /// Reports a peer that is no longer there and remembers why.
     fn lose(&mut self, index: usize, what: &str, error: &anyhow::Error) {
-        let text = format!("{error:#}");
-        self.entrants[index].absent = text.lines().next().unwrap_or_default().to_owned();
+        let why = format!("{error:#}");
+        let first = why.lines().next().unwrap_or_default();
+        first.clone_into(&mut self.entrants[index].absent);
         self.report(index, what, error);
     }
 
