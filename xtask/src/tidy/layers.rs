@@ -34,7 +34,6 @@ const WIRE_WORDS: &[&str] = &[
     "X-Parse-",
     "x-parse-",
     "x-amz-",
-    "className",
     "$inQuery",
     "$notInQuery",
     "$select",
