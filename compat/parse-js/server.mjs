@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { createInterface } from 'node:readline';
-import Parse from 'parse/node.js';
+import Parse from 'parse/node';
 
 export const APP_ID = 'compat';
 export const MASTER_KEY = 'compat-master-key';
