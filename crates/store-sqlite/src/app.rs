@@ -1,0 +1,181 @@
+//! The handle of an open app.
+
+use crate::metrics::Counters;
+use crate::reads::{self, changes, collect, deadline, find, inline, open_snapshot};
+use crate::shared::Shared;
+use crate::writer::{self, Inbox};
+use basalt_base::{BoxFuture, Result, Value};
+use basalt_store::{
+    AppStore, Catalogue, Change, Found, Path, Position, Query, ReadOptions, Reads, Record,
+    Snapshot, WriteBatch, Written,
+};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread::JoinHandle;
+
+/// An open app; dropping it finishes the waiting writes and closes the file.
+pub(crate) struct App {
+    pub(crate) shared: Arc<Shared>,
+    inbox: Option<Inbox>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl App {
+    /// Opens the app's file. Blocks.
+    pub(crate) fn open(shared: Arc<Shared>) -> Result<Self> {
+        let (inbox, writer) = writer::start(&shared)?;
+        Ok(Self {
+            shared,
+            inbox: Some(inbox),
+            writer: Some(writer),
+        })
+    }
+
+    fn inbox(&self) -> Result<&Inbox> {
+        // Only `drop` takes it away.
+        self.inbox
+            .as_ref()
+            .ok_or_else(|| basalt_base::Error::internal("a write to a closed app"))
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // The writer ends when it has done what waits and nobody can ask for more. Joined, so that
+        // whoever opens the app next finds a closed file.
+        self.inbox = None;
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer of an app panicked while closing");
+        }
+    }
+}
+
+impl Reads for App {
+    fn find<'a>(&'a self, query: &'a Query, options: ReadOptions) -> BoxFuture<'a, Result<Found>> {
+        let query = query.clone();
+        Box::pin(reads::run(&self.shared, options, move |session, view| {
+            find::find(session, view, &query)
+        }))
+    }
+
+    fn get<'a>(
+        &'a self,
+        collection: &'a str,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Record>>> {
+        Box::pin(async move {
+            {
+                let (lease, waited) = self.shared.pool.lease().await?;
+                if waited {
+                    Counters::count(&self.shared.common.counters.reader_waits);
+                }
+                let result = inline(&self.shared, &lease, |session| {
+                    find::by_id_latest(&self.shared, session, collection, id).transpose()
+                });
+                if let Some(Ok(Some(found))) = result {
+                    return Ok(found);
+                }
+                if let Some(Err(error)) = result {
+                    return Err(error);
+                }
+            }
+            // The schema changed meanwhile: read schema and object at one state.
+            let (collection, id) = (collection.to_owned(), id.to_owned());
+            reads::run(
+                &self.shared,
+                ReadOptions::default(),
+                move |session, view| match view.schema.layout(&collection) {
+                    Some(layout) => Ok(find::by_id(session, layout, &id)?.map(|found| found.1)),
+                    None => Ok(None),
+                },
+            )
+            .await
+        })
+    }
+
+    fn count<'a>(&'a self, query: &'a Query, options: ReadOptions) -> BoxFuture<'a, Result<u64>> {
+        let query = query.clone();
+        Box::pin(reads::run(&self.shared, options, move |session, view| {
+            collect::count(session, view, &query)
+        }))
+    }
+
+    fn distinct<'a>(
+        &'a self,
+        query: &'a Query,
+        path: &'a Path,
+        options: ReadOptions,
+    ) -> BoxFuture<'a, Result<Vec<Value>>> {
+        let (query, path) = (query.clone(), path.clone());
+        Box::pin(reads::run(&self.shared, options, move |session, view| {
+            collect::distinct(session, view, &query, &path)
+        }))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        query: Query,
+        options: ReadOptions,
+        mut sink: Box<dyn FnMut(Record) -> ControlFlow<()> + Send + 'static>,
+    ) -> BoxFuture<'a, Result<()>> {
+        let end = deadline(&self.shared, options);
+        Box::pin(reads::run_long(&self.shared, end, move |session, view| {
+            find::scan(session, view, &query, &mut sink)
+        }))
+    }
+}
+
+impl AppStore for App {
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.shared.schema.load().catalogue.clone()
+    }
+
+    fn position(&self) -> Position {
+        Position(self.shared.position.load(SeqCst))
+    }
+
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {
+        Box::pin(async move {
+            let snapshot = open_snapshot(&self.shared).await?;
+            Ok(Box::new(snapshot) as Box<dyn Snapshot>)
+        })
+    }
+
+    fn write(&self, batches: Vec<WriteBatch>) -> BoxFuture<'_, Result<Vec<Result<Vec<Written>>>>> {
+        Box::pin(async move { self.inbox()?.write(batches).await })
+    }
+
+    fn changes(&self, after: Position, limit: usize) -> BoxFuture<'_, Result<Option<Vec<Change>>>> {
+        Box::pin(reads::run(
+            &self.shared,
+            ReadOptions::default(),
+            move |session, _| changes::after(session, after, limit),
+        ))
+    }
+
+    fn clear(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.inbox()?.clear().await })
+    }
+
+    fn verify(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        let options = ReadOptions {
+            time_max: std::time::Duration::from_secs(3_600),
+        };
+        let end = deadline(&self.shared, options);
+        Box::pin(reads::run_long(&self.shared, end, |session, view| {
+            crate::verify::problems(session, view)
+        }))
+    }
+
+    fn explain<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Value>> {
+        let query = query.clone();
+        Box::pin(reads::run(
+            &self.shared,
+            ReadOptions::default(),
+            move |session, view| reads::explain::explain(session, view, &query),
+        ))
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading objects: by id, by query, as a stream.
+
+use super::run::View;
+use crate::connection::Session;
+use crate::error::{Typed, corrupt};
+use crate::row;
+use crate::schema::Layout;
+use crate::shared::Shared;
+use crate::sql::{self, Plan};
+use basalt_base::{Error, Reason, Result};
+use basalt_store::{Found, Position, Query, Record, eval};
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering::SeqCst;
+
+/// The object of that id and its row number.
+pub(crate) fn by_id(session: &Session, layout: &Layout, id: &str) -> Result<Option<(i64, Record)>> {
+    let mut statement = session.conn.prepare_cached(&layout.get_sql).typed()?;
+    statement.raw_bind_parameter(1, id).typed()?;
+    let mut rows = statement.raw_query();
+    let Some(row) = rows.next().typed()? else {
+        return Ok(None);
+    };
+    let number = row.get(0).typed()?;
+    let record = row::record(row, 1, layout.columns.iter())?;
+    Ok(Some((number, record)))
+}
+
+/// The object of that id at the latest state, without a transaction; `None` when the schema
+/// changed meanwhile, so that what was read may be of a newer one.
+pub(crate) fn by_id_latest(
+    shared: &Shared,
+    session: &Session,
+    collection: &str,
+    id: &str,
+) -> Option<Result<Option<Record>>> {
+    let turn = shared.schema_turn.load(SeqCst);
+    let schema = shared.schema.load();
+    let result = match schema.layout(collection) {
+        Some(layout) => by_id(session, layout, id),
+        None => Ok(None),
+    };
+    let unchanged = turn.is_multiple_of(2) && shared.schema_turn.load(SeqCst) == turn;
+    unchanged.then(|| result.map(|found| found.map(|(_, record)| record)))
+}
+
+/// The objects that match, in order.
+pub(crate) fn find(session: &Session, view: &View, query: &Query) -> Result<Found> {
+    let mut found = Found {
+        records: Vec::new(),
+        position: Position(view.position),
+    };
+    let Some(layout) = view.schema.layout(&query.collection) else {
+        return Ok(found);
+    };
+    let plan = sql::plan(layout, query);
+    if !plan.sorts_in_rust() {
+        let result = each(session, query, &plan, |record| {
+            found.records.push(record);
+            Ok(ControlFlow::Continue(()))
+        });
+        return result.map(|()| found);
+    }
+    let wanted = query.limit.map(|limit| limit.saturating_add(query.skip));
+    let bound = wanted.map_or(usize::MAX, |n| {
+        usize::try_from(n.saturating_mul(2)).map_or(usize::MAX, |n| n.max(1_024))
+    });
+    each_match(session, query, &plan, |_, record| {
+        found.records.push(record);
+        if found.records.len() >= bound {
+            // Rows come in the order that breaks ties, so that sorting a part is stable too.
+            eval::sort_records(&mut found.records, &query.sort);
+            found.records.truncate(bound / 2);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    eval::sort_records(&mut found.records, &query.sort);
+    let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+    found.records.drain(..skip.min(found.records.len()));
+    if let Some(limit) = query.limit {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        found.records.truncate(limit);
+    }
+    for record in &mut found.records {
+        plan.strip(record);
+    }
+    Ok(found)
+}
+
+/// Hands each object to `sink` until it breaks.
+pub(crate) fn scan(
+    session: &Session,
+    view: &View,
+    query: &Query,
+    sink: &mut (dyn FnMut(Record) -> ControlFlow<()> + Send),
+) -> Result<()> {
+    let Some(layout) = view.schema.layout(&query.collection) else {
+        return Ok(());
+    };
+    let plan = sql::plan(layout, query);
+    if plan.sorts_in_rust() {
+        let mut records = find(session, view, query)?.records.into_iter();
+        let _ = records.try_for_each(sink);
+        return Ok(());
+    }
+    each(session, query, &plan, |record| Ok(sink(record)))
+}
+
+/// Hands each object that a plan without a sort in Rust yields to `sink`, in order.
+pub(crate) fn each(
+    session: &Session,
+    query: &Query,
+    plan: &Plan<'_>,
+    mut sink: impl FnMut(Record) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let (mut skip, mut left) = if plan.slices_in_sql() {
+        (0, u64::MAX)
+    } else {
+        (query.skip, query.limit.unwrap_or(u64::MAX))
+    };
+    if left == 0 {
+        return Ok(());
+    }
+    each_match(session, query, plan, |_, mut record| {
+        if skip > 0 {
+            skip -= 1;
+            return Ok(ControlFlow::Continue(()));
+        }
+        plan.strip(&mut record);
+        left -= 1;
+        let flow = sink(record)?;
+        Ok(if left == 0 {
+            ControlFlow::Break(())
+        } else {
+            flow
+        })
+    })
+}
+
+/// Hands each match and its row number to `sink`, before skip and limit unless SQL applied them.
+pub(crate) fn each_match(
+    session: &Session,
+    query: &Query,
+    plan: &Plan<'_>,
+    mut sink: impl FnMut(i64, Record) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    session.slots.lock().clone_from(&plan.slots);
+    let mut statement = session.conn.prepare_cached(&plan.sql).typed()?;
+    plan.bind(&mut statement)?;
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().map_err(function_error)? {
+        let record = row::record(row, 1, plan.columns.iter().copied())?;
+        if plan.rechecks() && !eval::matches(&query.filter, &record)? {
+            continue;
+        }
+        let number = row.get(0).typed()?;
+        if sink(number, record)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// An error of one of our functions is ours, such as a pattern that takes too long.
+pub(crate) fn function_error(error: rusqlite::Error) -> Error {
+    if let rusqlite::Error::SqliteFailure(_, Some(message)) = &error
+        && message.contains("regular expression")
+    {
+        return Error::new(
+            Reason::QueryTooComplex,
+            "A regular expression takes too long to match.",
+        );
+    }
+    crate::error::sqlite(error)
+}
+
+/// The only value of a statement's only row.
+pub(crate) fn single(session: &Session, plan: &Plan<'_>, sql: &str) -> Result<i64> {
+    session.slots.lock().clone_from(&plan.slots);
+    let mut statement = session.conn.prepare_cached(sql).typed()?;
+    plan.bind(&mut statement)?;
+    let mut rows = statement.raw_query();
+    match rows.next().map_err(function_error)? {
+        Some(row) => row.get(0).typed(),
+        None => Err(corrupt("a count without a row")),
+    }
+}

@@ -1,0 +1,13 @@
+//! Reads.
+
+pub(crate) mod changes;
+pub(crate) mod collect;
+pub(crate) mod explain;
+pub(crate) mod find;
+mod pool;
+mod run;
+mod snapshot;
+
+pub(crate) use pool::{Lease, Pool};
+pub(crate) use run::{View, deadline, inline, run, run_long};
+pub(crate) use snapshot::open as open_snapshot;

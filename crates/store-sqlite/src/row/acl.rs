@@ -1,0 +1,87 @@
+//! ACL lists as text: the tokens joined by line feeds. Empty text is an empty list.
+
+use crate::error::corrupt;
+use basalt_base::Result;
+use basalt_store::{AclEntry, Principals};
+use std::borrow::Cow;
+
+/// The stored form of a list.
+pub(super) fn encode(entries: &[AclEntry]) -> String {
+    let mut out = String::new();
+    for (i, entry) in entries.iter().enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        let token = entry.token();
+        if token.contains(['\n', '\\']) {
+            out.push_str(&token.replace('\\', "\\\\").replace('\n', "\\n"));
+        } else {
+            out.push_str(&token);
+        }
+    }
+    out
+}
+
+/// The list from its stored form.
+pub(super) fn decode(text: &str) -> Result<Vec<AclEntry>> {
+    tokens(text)
+        .map(|token| AclEntry::from_token(&token).ok_or_else(|| corrupt("an ACL entry")))
+        .collect()
+}
+
+/// Whether a stored list lets one of the principals in.
+pub(crate) fn allows(text: &[u8], principals: &Principals) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return false;
+    };
+    tokens(text).any(|token| principals.tokens().iter().any(|t| *t == *token))
+}
+
+fn tokens(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let lines = if text.is_empty() {
+        None
+    } else {
+        Some(text.split('\n'))
+    };
+    lines.into_iter().flatten().map(unescape)
+}
+
+fn unescape(token: &str) -> Cow<'_, str> {
+    if !token.contains('\\') {
+        return Cow::Borrowed(token);
+    }
+    let mut out = String::with_capacity(token.len());
+    let mut chars = token.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => out.push(if chars.next() == Some('n') {
+                '\n'
+            } else {
+                '\\'
+            }),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_come_back_as_they_were_also_with_awkward_names() {
+        let entries = vec![
+            AclEntry::Public,
+            AclEntry::User("a\nb\\n".into()),
+            AclEntry::Role("x y".into()),
+        ];
+        let text = encode(&entries);
+        assert_eq!(decode(&text).unwrap(), entries);
+        assert!(decode("").unwrap().is_empty());
+        let me = Principals::new([AclEntry::User("a\nb\\n".into())]);
+        assert!(allows(text.as_bytes(), &me));
+        assert!(!allows(b"u:a", &me));
+        assert!(!allows(b"", &me));
+    }
+}

@@ -1,0 +1,137 @@
+//! From columns to values.
+
+use super::{FILE_SEPARATOR, acl};
+use crate::error::{Typed, corrupt};
+use crate::schema::{Column, Layout, Shape};
+use basalt_base::{FileRef, GeoPoint, Reference, Result, Timestamp, Value};
+use basalt_store::{Acl, Projection, Record, codec};
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use std::collections::HashSet;
+
+/// Which columns of a table a statement reads, after the head.
+pub(crate) struct Selection<'a> {
+    pub(crate) columns: Vec<&'a Column>,
+}
+
+impl<'a> Selection<'a> {
+    /// The projected fields, and those that `also` names.
+    pub(crate) fn of(layout: &'a Layout, projection: &Projection, also: &HashSet<&str>) -> Self {
+        let columns = match projection {
+            Projection::All => layout.columns.iter().collect(),
+            Projection::Only(names) => layout
+                .columns
+                .iter()
+                .filter(|c| names.iter().any(|n| *n == c.name) || also.contains(&*c.name))
+                .collect(),
+        };
+        Self { columns }
+    }
+}
+
+/// Reads an object: the head from column `at`, then each of `columns`.
+pub(crate) fn record<'a>(
+    row: &Row<'_>,
+    at: usize,
+    columns: impl ExactSizeIterator<Item = &'a Column>,
+) -> Result<Record> {
+    let nulls = nulls(row, at + 6)?;
+    let mut fields = Vec::with_capacity(columns.len());
+    let mut next = at + crate::schema::HEAD_LEN;
+    for column in columns {
+        let value = value(row, next, column)?;
+        next += column.shape.declared().len();
+        match value {
+            Some(value) => fields.push((column.name.clone(), value)),
+            None if nulls.contains(&column.id.0) => {
+                fields.push((column.name.clone(), Value::Null));
+            }
+            None => {}
+        }
+    }
+    Ok(Record {
+        id: text(row, at)?.unwrap_or_default().into(),
+        created_at: Timestamp::from_millis(row.get(at + 1).typed()?),
+        updated_at: Timestamp::from_millis(row.get(at + 2).typed()?),
+        rev: row.get::<_, i64>(at + 3).typed()?.cast_unsigned(),
+        acl: Acl {
+            read: text(row, at + 4)?.map(acl::decode).transpose()?,
+            write: text(row, at + 5)?.map(acl::decode).transpose()?,
+        },
+        fields,
+    })
+}
+
+fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<Option<&'r str>> {
+    row.get_ref(at)
+        .typed()?
+        .as_str_or_null()
+        .map_err(|_| corrupt("a text column"))
+}
+
+/// The ids of the fields that hold an explicit null.
+fn nulls(row: &Row<'_>, at: usize) -> Result<Vec<u32>> {
+    let Some(text) = text(row, at)? else {
+        return Ok(Vec::new());
+    };
+    let Value::Map(map) = codec::decode(text)? else {
+        return Err(corrupt("the names of explicit nulls"));
+    };
+    let ids = map.keys().map(|key| key.parse());
+    ids.collect::<std::result::Result<_, _>>()
+        .map_err(|_| corrupt("the id of a field with an explicit null"))
+}
+
+/// The value of one field; `None` for NULL.
+pub(crate) fn value(row: &Row<'_>, at: usize, column: &Column) -> Result<Option<Value>> {
+    if column.shape == Shape::Nothing {
+        return Ok(None);
+    }
+    let first = row.get_ref(at).typed()?;
+    if first == ValueRef::Null {
+        return Ok(None);
+    }
+    let value = match (&column.shape, first) {
+        (Shape::Number, ValueRef::Integer(n)) => Some(Value::Int(n)),
+        (Shape::Number, ValueRef::Real(n)) => Some(Value::number(n)),
+        (Shape::Text, ValueRef::Text(_)) => first.as_str().ok().map(Value::from),
+        (Shape::Boolean, ValueRef::Integer(n)) => Some(Value::Bool(n != 0)),
+        (Shape::Date, ValueRef::Integer(ms)) => Some(Value::Timestamp(Timestamp::from_millis(ms))),
+        (Shape::Bytes, ValueRef::Blob(bytes)) => Some(Value::Bytes(bytes.to_vec())),
+        (Shape::Json, ValueRef::Text(_)) => match first.as_str() {
+            Ok(text) => Some(codec::decode(text)?),
+            Err(_) => None,
+        },
+        (Shape::Geo, ValueRef::Real(latitude)) => match row.get_ref(at + 1).typed()? {
+            ValueRef::Real(longitude) => Some(Value::Geo(GeoPoint {
+                latitude,
+                longitude,
+            })),
+            _ => None,
+        },
+        (Shape::File, ValueRef::Text(_)) => first.as_str().ok().map(file),
+        (Shape::Reference(target), ValueRef::Text(_)) => first.as_str().ok().map(|id| {
+            Value::Reference(Reference {
+                collection: target.as_ref().to_owned(),
+                id: id.to_owned(),
+            })
+        }),
+        _ => None,
+    };
+    value
+        .map(Some)
+        .ok_or_else(|| corrupt(format!("column c{} holds another type", column.id.0)))
+}
+
+fn file(text: &str) -> Value {
+    Value::File(match text.rsplit_once(FILE_SEPARATOR) {
+        None => FileRef {
+            name: text.to_owned(),
+            url: None,
+        },
+        Some((name, url)) => FileRef {
+            name: name.to_owned(),
+            url: (!url.is_empty()).then(|| url.to_owned()),
+        },
+    })
+}

@@ -1,0 +1,153 @@
+//! From values to bound parameters.
+
+use super::{FILE_SEPARATOR, acl};
+use crate::error::Typed;
+use crate::schema::{Column, Layout, Shape};
+use basalt_base::{Error, FileRef, Reason, Result, Timestamp, Value};
+use basalt_store::{Record, codec};
+use rusqlite::Statement;
+use rusqlite::types::Null;
+use std::fmt::Write;
+
+/// Binds the head and every field for an insert.
+pub(crate) fn bind_record(
+    statement: &mut Statement<'_>,
+    layout: &Layout,
+    record: &Record,
+) -> Result<()> {
+    bind(statement, 1, &*record.id)?;
+    bind(statement, 2, record.created_at.millis())?;
+    bind(statement, 3, record.updated_at.millis())?;
+    bind(statement, 4, record.rev.cast_signed())?;
+    bind(statement, 5, record.acl.read.as_deref().map(acl::encode))?;
+    bind(statement, 6, record.acl.write.as_deref().map(acl::encode))?;
+    bind(statement, 7, extras(layout, record))?;
+    let mut at = 8;
+    // Fields come in the collection's order, so that one pass over both finds them all.
+    let mut fields = record.fields.iter().peekable();
+    for column in &layout.columns {
+        let value = fields
+            .next_if(|(name, _)| *name == column.name)
+            .map(|(_, value)| value);
+        bind_field(statement, &mut at, column, value)?;
+    }
+    match fields.next() {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::internal(format!("field {name} has no column"))),
+    }
+}
+
+/// Binds what each update sets: the time, the revision and, when `with_acl` says so, the ACL. Returns
+/// the next parameter's number.
+pub(crate) fn bind_update_head(
+    statement: &mut Statement<'_>,
+    record: &Record,
+    with_acl: bool,
+) -> Result<usize> {
+    bind(statement, 1, record.updated_at.millis())?;
+    bind(statement, 2, record.rev.cast_signed())?;
+    if !with_acl {
+        return Ok(3);
+    }
+    bind(statement, 3, record.acl.read.as_deref().map(acl::encode))?;
+    bind(statement, 4, record.acl.write.as_deref().map(acl::encode))?;
+    Ok(5)
+}
+
+/// The text of the extras column: the ids of the fields that hold an explicit null.
+pub(crate) fn extras(layout: &Layout, record: &Record) -> Option<String> {
+    let mut out = String::new();
+    for (name, value) in &record.fields {
+        if matches!(value, Value::Null)
+            && let Some(column) = layout.column(name)
+        {
+            let comma = if out.is_empty() { "{" } else { "," };
+            let _ = write!(out, "{comma}\"{}\":null", column.id.0);
+        }
+    }
+    (!out.is_empty()).then(|| out + "}")
+}
+
+fn bind(statement: &mut Statement<'_>, at: usize, value: impl rusqlite::ToSql) -> Result<()> {
+    statement.raw_bind_parameter(at, value).typed()
+}
+
+/// Binds the columns of one field from parameter `at` on, which moves past them.
+pub(crate) fn bind_field(
+    statement: &mut Statement<'_>,
+    at: &mut usize,
+    column: &Column,
+    value: Option<&Value>,
+) -> Result<()> {
+    let start = *at;
+    *at += column.shape.declared().len();
+    match (&column.shape, value) {
+        (Shape::Nothing, None | Some(Value::Null)) => Ok(()),
+        (Shape::Geo, None | Some(Value::Null)) => {
+            bind(statement, start, Null)?;
+            bind(statement, start + 1, Null)
+        }
+        (_, None | Some(Value::Null)) => bind(statement, start, Null),
+        (Shape::Number, Some(Value::Int(n))) => bind(statement, start, n),
+        (Shape::Number, Some(Value::Double(n))) if n.is_finite() => match Value::number(*n) {
+            Value::Int(n) => bind(statement, start, n),
+            _ => bind(statement, start, n),
+        },
+        (Shape::Text, Some(Value::String(text))) => bind(statement, start, text),
+        (Shape::Boolean, Some(Value::Bool(b))) => bind(statement, start, b),
+        (Shape::Date, Some(Value::Timestamp(t))) => bind(statement, start, t.millis()),
+        (Shape::Bytes, Some(Value::Bytes(bytes))) => bind(statement, start, bytes),
+        (Shape::Json, Some(value)) => bind(statement, start, codec::encode_to_string(value)),
+        (Shape::Geo, Some(Value::Geo(point))) => {
+            bind(statement, start, point.latitude)?;
+            bind(statement, start + 1, point.longitude)
+        }
+        (Shape::File, Some(Value::File(file))) => bind(statement, start, file_text(file)),
+        (Shape::Reference(_), Some(Value::Reference(r))) => bind(statement, start, &r.id),
+        (_, Some(_)) => Err(Error::new(
+            Reason::SchemaMismatch,
+            format!("A value does not fit the field {}.", column.name),
+        )),
+    }
+}
+
+fn file_text(file: &FileRef) -> String {
+    let mut out = file.name.clone();
+    if file.url.is_some() || file.name.contains(FILE_SEPARATOR) {
+        out.push(FILE_SEPARATOR);
+        let url = file.url.as_deref().unwrap_or_default();
+        out.extend(url.chars().filter(|c| *c != FILE_SEPARATOR));
+    }
+    out
+}
+
+/// Whether the column holds the same for both. Stricter than the values' own equality: a file with
+/// another URL is another one.
+pub(crate) fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
+    match (a, b) {
+        (None | Some(Value::Null), None | Some(Value::Null)) => true,
+        (Some(Value::File(a)), Some(Value::File(b))) => a == b,
+        (Some(Value::Array(a)), Some(Value::Array(b))) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_nested(a, b))
+        }
+        (Some(Value::Map(a)), Some(Value::Map(b))) => {
+            let mut pairs = a.iter().zip(b);
+            a.len() == b.len() && pairs.all(|((k, a), (l, b))| k == l && same_nested(a, b))
+        }
+        (Some(Value::Geo(a)), Some(Value::Geo(b))) => {
+            a.latitude.to_bits() == b.latitude.to_bits()
+                && a.longitude.to_bits() == b.longitude.to_bits()
+        }
+        (a, b) => a == b,
+    }
+}
+
+fn same_nested(a: &Value, b: &Value) -> bool {
+    let null = |v: &Value| matches!(v, Value::Null);
+    null(a) == null(b) && same(Some(a), Some(b))
+}
+
+/// Whether a time has a part below the milliseconds that columns keep.
+pub(crate) fn sub_millis(at: Timestamp) -> bool {
+    at.nanos() % 1_000_000 != 0
+}

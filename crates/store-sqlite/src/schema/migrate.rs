@@ -1,0 +1,95 @@
+//! Versions of the internal tables. `PRAGMA user_version` says which a file has.
+
+use crate::error::Typed;
+use basalt_base::{Error, Reason, Result};
+use rusqlite::{Connection, TransactionBehavior};
+
+/// The steps of an app's file, oldest first; never change one that was released.
+pub(crate) const APP: &[&str] = &["
+    CREATE TABLE basalt_meta (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        version INTEGER NOT NULL,       -- of the catalogue
+        next_id INTEGER NOT NULL,       -- of collections, fields and indexes
+        floor INTEGER NOT NULL          -- changes up to this position are gone
+    ) STRICT;
+    INSERT INTO basalt_meta VALUES (1, 0, 1, 0);
+    CREATE TABLE basalt_collections (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        rules TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        view TEXT
+    ) STRICT;
+    CREATE TABLE basalt_fields (
+        id INTEGER PRIMARY KEY,
+        collection INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        type TEXT NOT NULL,
+        target TEXT,
+        required INTEGER NOT NULL,
+        initial TEXT,
+        UNIQUE (collection, name)
+    ) STRICT;
+    CREATE TABLE basalt_indexes (
+        id INTEGER PRIMARY KEY,
+        collection INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        columns TEXT NOT NULL,
+        UNIQUE (collection, name)
+    ) STRICT;
+    CREATE TABLE basalt_dropped (       -- tables whose space is still to be reclaimed
+        collection INTEGER PRIMARY KEY
+    ) STRICT;
+    CREATE TABLE basalt_changes (
+        position INTEGER PRIMARY KEY,
+        total INTEGER NOT NULL,         -- bytes of all changes up to this one
+        at INTEGER NOT NULL,            -- the time of the write, as its caller gave it
+        logged INTEGER NOT NULL,        -- the time of the commit, for retention
+        kind INTEGER NOT NULL,
+        collection TEXT NOT NULL,
+        collection_id INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        before TEXT,
+        after TEXT
+    ) STRICT;
+    "];
+
+/// The steps of `system.db`.
+pub(crate) const SYSTEM: &[&str] = &["
+    CREATE TABLE apps (
+        store_id INTEGER PRIMARY KEY AUTOINCREMENT,
+        app_id TEXT NOT NULL UNIQUE,
+        account TEXT NOT NULL UNIQUE,
+        settings TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+    ) STRICT;
+    "];
+
+/// Brings a file to the newest version; `StoreVersion` when it is newer than this server.
+pub(crate) fn migrate(conn: &mut Connection, steps: &[&str]) -> Result<()> {
+    let version = |conn: &Connection| -> Result<usize> {
+        conn.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
+            .map(|v| v as usize)
+            .typed()
+    };
+    let found = version(conn)?;
+    if found > steps.len() {
+        return Err(Error::new(
+            Reason::StoreVersion,
+            "The store was written by a newer version of this server.",
+        ));
+    }
+    if found == steps.len() {
+        return Ok(());
+    }
+    let tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .typed()?;
+    for step in steps.iter().skip(found) {
+        tx.execute_batch(step).typed()?;
+    }
+    tx.pragma_update(None, "user_version", steps.len() as u32)
+        .typed()?;
+    tx.commit().typed()
+}

@@ -1,0 +1,120 @@
+//! What the handle, the readers and the writer of an open app share.
+
+use crate::blocking::Blocking;
+use crate::error::Typed;
+use crate::files::DataDir;
+use crate::metrics::Counters;
+use crate::options::Options;
+use crate::reads::{Lease, Pool};
+use crate::schema::Schema;
+use arc_swap::ArcSwap;
+use basalt_base::{Monotonic, Result};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+/// What belongs to the whole store.
+pub(crate) struct Common {
+    pub(crate) dir: DataDir,
+    pub(crate) options: Options,
+    pub(crate) counters: Counters,
+    pub(crate) blocking: Blocking,
+}
+
+/// When a snapshot was opened, and its connection.
+pub(crate) type OpenSnapshot = (Monotonic, Weak<tokio::sync::Mutex<Option<Lease>>>);
+
+/// One open app.
+pub(crate) struct Shared {
+    pub(crate) common: Arc<Common>,
+    pub(crate) path: PathBuf,
+    pub(crate) pool: Arc<Pool>,
+    /// As of the last commit.
+    pub(crate) schema: ArcSwap<Schema>,
+    /// As of the last commit.
+    pub(crate) position: AtomicU64,
+    /// Odd from before a commit that changes the schema until the schema is published.
+    pub(crate) schema_turn: AtomicU64,
+    pub(crate) wal_pages: AtomicU64,
+    pub(crate) snapshots: Mutex<Vec<OpenSnapshot>>,
+    checkpointing: AtomicBool,
+    checkpointer: Mutex<Option<Connection>>,
+}
+
+impl Shared {
+    pub(crate) fn new(common: Arc<Common>, path: PathBuf) -> Self {
+        let pool = Arc::new(Pool::new(path.clone(), common.options.clone()));
+        Self {
+            common,
+            path,
+            pool,
+            schema: ArcSwap::default(),
+            position: AtomicU64::new(0),
+            schema_turn: AtomicU64::new(0),
+            wal_pages: AtomicU64::new(0),
+            snapshots: Mutex::default(),
+            checkpointing: AtomicBool::new(false),
+            checkpointer: Mutex::new(None),
+        }
+    }
+
+    /// Moves what it can from the log into the database file, on a background thread, without
+    /// holding up readers or the writer.
+    pub(crate) fn start_checkpoint(self: &Arc<Self>) {
+        if self.checkpointing.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let shared = self.clone();
+        let started = self.common.blocking.start(move || {
+            if let Err(error) = shared.checkpoint() {
+                tracing::warn!(?error, "a background checkpoint failed");
+            }
+            shared.checkpointing.store(false, Ordering::SeqCst);
+        });
+        if started.is_err() {
+            self.checkpointing.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Closes snapshots that nobody reads from and that are too old: they keep the log from
+    /// shrinking.
+    pub(crate) fn expire_snapshots(&self) {
+        let now = self.common.options.clock.monotonic();
+        let age_max = self.common.options.snapshot_age_max;
+        self.snapshots.lock().retain(|(opened, lease)| {
+            let Some(lease) = lease.upgrade() else {
+                return false;
+            };
+            if now.since(*opened) <= age_max {
+                return true;
+            }
+            match lease.try_lock() {
+                Ok(mut held) => {
+                    *held = None;
+                    false
+                }
+                Err(_) => true,
+            }
+        });
+    }
+
+    fn checkpoint(&self) -> Result<()> {
+        let mut slot = self.checkpointer.lock();
+        let conn = match slot.take() {
+            Some(conn) => conn,
+            None => crate::connection::open_checkpointer(&self.path, &self.common.options)?,
+        };
+        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+            .typed()?;
+        Counters::count(&self.common.counters.checkpoints);
+        *slot = Some(conn);
+        Ok(())
+    }
+
+    /// Closes the checkpointing connection, waiting for a checkpoint under way.
+    pub(crate) fn close_checkpointer(&self) {
+        drop(self.checkpointer.lock().take());
+    }
+}

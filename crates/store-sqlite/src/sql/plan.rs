@@ -1,0 +1,168 @@
+//! A whole query: what SQL does of it and what is left to Rust.
+
+use super::binds::Binds;
+use super::filter::{Condition, condition};
+use super::sort;
+use crate::error::Typed;
+use crate::functions::Slots;
+use crate::row::Selection;
+use crate::schema::{Column, HEAD, Layout, Shape};
+use basalt_base::Result;
+use basalt_store::{FieldRef, Filter, Path, Projection, Query, Record, SortKey};
+use rusqlite::Statement;
+use rusqlite::types::Value as Param;
+use std::collections::HashSet;
+use std::fmt::Write;
+
+/// The statement of a query: reads `_n`, the head, and then each of `columns`.
+pub(crate) struct Plan<'a> {
+    pub(crate) sql: String,
+    pub(crate) columns: Vec<&'a Column>,
+    pub(crate) slots: Slots,
+    layout: &'a Layout,
+    params: Vec<Param>,
+    condition: Condition,
+    sorts: bool,
+    slices: bool,
+    /// Fields that are read for Rust's part only.
+    stripped: Vec<&'a Column>,
+}
+
+/// Plans a query of the collection with that layout.
+pub(crate) fn plan<'a>(layout: &'a Layout, query: &Query) -> Plan<'a> {
+    let mut binds = Binds::default();
+    let condition = condition(layout, &query.filter, &mut binds);
+    let order = sort::order(layout, &query.sort, &mut binds);
+    let mut also = HashSet::new();
+    if !condition.exact {
+        filter_fields(&query.filter, &mut also);
+    }
+    if order.is_none() {
+        for level in &query.sort {
+            let (SortKey::Path(path) | SortKey::Distance(path, _)) = &level.key;
+            path_field(path, &mut also);
+        }
+    }
+    let columns = Selection::of(layout, &query.projection, &also).columns;
+    let stripped = match &query.projection {
+        Projection::All => Vec::new(),
+        Projection::Only(names) => {
+            let unasked = |c: &&&Column| !names.contains(&c.name);
+            columns.iter().filter(unasked).copied().collect()
+        }
+    };
+    let mut sql = format!("SELECT _n, {HEAD}");
+    for column in &columns {
+        column.push_read(&mut sql);
+    }
+    let table = &layout.table;
+    let _ = write!(sql, " FROM {table} WHERE {} ORDER BY ", condition.text);
+    let sorts = order.is_none();
+    sql.push_str(order.as_deref().unwrap_or("_n"));
+    let slices = condition.exact && !sorts && (query.limit.is_some() || query.skip > 0);
+    if slices {
+        sql.push_str(" LIMIT ? OFFSET ?");
+        let limit = query.limit.map_or(-1, |n| i64::try_from(n).unwrap_or(-1));
+        binds.push(limit);
+        binds.push(i64::try_from(query.skip).unwrap_or(i64::MAX));
+    }
+    Plan {
+        sql,
+        columns,
+        slots: binds.slots,
+        layout,
+        params: binds.params,
+        condition,
+        sorts,
+        slices,
+        stripped,
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Binds the parameters that the statement has.
+    pub(crate) fn bind(&self, statement: &mut Statement<'_>) -> Result<()> {
+        let count = statement.parameter_count();
+        for (i, param) in self.params.iter().take(count).enumerate() {
+            statement.raw_bind_parameter(i + 1, param).typed()?;
+        }
+        Ok(())
+    }
+
+    /// Whether each row has to be matched again in Rust.
+    pub(crate) fn rechecks(&self) -> bool {
+        !self.condition.exact
+    }
+
+    /// Whether the rows have to be sorted, and then cut, in Rust.
+    pub(crate) fn sorts_in_rust(&self) -> bool {
+        self.sorts
+    }
+
+    /// Whether SQL applies skip and limit.
+    pub(crate) fn slices_in_sql(&self) -> bool {
+        self.slices
+    }
+
+    /// Removes the fields that were read for Rust's part only.
+    pub(crate) fn strip(&self, record: &mut Record) {
+        for column in &self.stripped {
+            record.remove(&column.name);
+        }
+    }
+
+    /// Counts the matches, when SQL can; same parameters, as an unsorted query has no others.
+    pub(crate) fn count_sql(&self) -> Option<String> {
+        let (table, text) = (&self.layout.table, &self.condition.text);
+        let sql = || format!("SELECT count(*) FROM {table} WHERE {text}");
+        self.condition.exact.then(sql)
+    }
+
+    /// Reads the distinct values of a plain column in order, when SQL can, each with whether it
+    /// stands for an explicit null.
+    pub(crate) fn distinct_sql(&self, path: &Path) -> Option<(String, &'a Column)> {
+        let FieldRef::Named(name) = &path.root else {
+            return None;
+        };
+        let column = self.layout.column(name)?;
+        let plain = !matches!(
+            column.shape,
+            Shape::Json | Shape::Geo | Shape::File | Shape::Nothing
+        );
+        if !self.condition.exact || !path.rest.is_empty() || !plain {
+            return None;
+        }
+        let (table, text, id) = (&self.layout.table, &self.condition.text, column.id.0);
+        let sql = format!(
+            "SELECT c{id}, max(_x IS NOT NULL AND json_type(_x, '$.\"{id}\"') IS NOT NULL)
+             FROM {table} WHERE {text} GROUP BY c{id} ORDER BY c{id}"
+        );
+        Some((sql, column))
+    }
+
+    /// What of the query is left to Rust, for people.
+    pub(crate) fn left_to_rust(&self) -> Vec<&'static str> {
+        [(self.rechecks(), "filter"), (self.sorts, "sort")]
+            .into_iter()
+            .filter_map(|(left, what)| left.then_some(what))
+            .collect()
+    }
+}
+
+fn path_field<'a>(path: &'a Path, out: &mut HashSet<&'a str>) {
+    if let FieldRef::Named(name) = &path.root {
+        out.insert(name);
+    }
+}
+
+/// The fields that the evaluator looks at.
+fn filter_fields<'a>(filter: &'a Filter, out: &mut HashSet<&'a str>) {
+    match filter {
+        Filter::And(list) | Filter::Or(list) => {
+            list.iter().for_each(|part| filter_fields(part, out));
+        }
+        Filter::Not(part) => filter_fields(part, out),
+        Filter::Test(path, _) => path_field(path, out),
+        Filter::Everything | Filter::Nothing | Filter::Allows(..) => {}
+    }
+}

@@ -1,0 +1,140 @@
+//! The registry of apps in `system.db`.
+
+use crate::connection::{Session, open_writer};
+use crate::error::{Typed, corrupt, sqlite};
+use crate::schema::{load, migrate};
+use crate::shared::Common;
+use basalt_base::{AppId, BoxFuture, Error, Map, Reason, Result, Timestamp, Value};
+use basalt_store::{AppRow, StoreId, SystemStore, codec};
+use parking_lot::Mutex;
+use rusqlite::{Connection, ErrorCode, Row, params};
+use std::sync::Arc;
+
+/// The registry. Each write is a transaction of its own; they are rare.
+pub(crate) struct System {
+    common: Arc<Common>,
+    session: Arc<Mutex<Session>>,
+}
+
+impl System {
+    /// Opens or makes the registry. Blocks.
+    pub(crate) fn open(common: Arc<Common>) -> Result<Self> {
+        let path = common.dir.system_file();
+        let mut session = open_writer(&path, &common.options)?;
+        migrate::migrate(&mut session.conn, migrate::SYSTEM)?;
+        session
+            .conn
+            .execute_batch("PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -256")
+            .typed()?;
+        if let Some(dir) = path.parent() {
+            crate::files::sync_dir(dir)?;
+        }
+        Ok(Self {
+            common,
+            session: Arc::new(Mutex::new(session)),
+        })
+    }
+
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let session = self.session.clone();
+        self.common
+            .blocking
+            .run(move || work(&session.lock().conn))
+            .await
+    }
+}
+
+fn app_row(row: &Row<'_>) -> Result<AppRow> {
+    Ok(AppRow {
+        store_id: StoreId(row.get(0).typed()?),
+        app_id: AppId::new(row.get::<_, String>(1).typed()?),
+        account: row.get(2).typed()?,
+        settings: load::map(&row.get::<_, String>(3).typed()?)?,
+        created_at: Timestamp::from_millis(row.get(4).typed()?),
+    })
+}
+
+fn settings_text(settings: Map) -> String {
+    codec::encode_to_string(&Value::Map(settings))
+}
+
+fn changed_one(count: usize) -> Result<()> {
+    match count {
+        0 => Err(Error::new(Reason::ObjectNotFound, "No such app.")),
+        _ => Ok(()),
+    }
+}
+
+impl SystemStore for System {
+    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
+        Box::pin(self.on_thread(|conn| {
+            let sql = "SELECT store_id, app_id, account, settings, created_at
+                       FROM apps ORDER BY store_id";
+            let mut statement = conn.prepare_cached(sql).typed()?;
+            let mut rows = statement.query([]).typed()?;
+            let mut apps = Vec::new();
+            while let Some(row) = rows.next().typed()? {
+                apps.push(app_row(row)?);
+            }
+            Ok(apps)
+        }))
+    }
+
+    fn create_app<'a>(
+        &'a self,
+        app_id: &'a AppId,
+        account: &'a str,
+        settings: Map,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<AppRow>> {
+        let (app_id, account) = (app_id.clone(), account.to_owned());
+        Box::pin(self.on_thread(move |conn| {
+            let sql = "INSERT INTO apps (app_id, account, settings, created_at)
+                       VALUES (?, ?, ?, ?)
+                       RETURNING store_id, app_id, account, settings, created_at";
+            let mut statement = conn.prepare_cached(sql).typed()?;
+            let text = settings_text(settings);
+            let mut rows = statement
+                .query(params![app_id.as_str(), account, text, at.millis()])
+                .typed()?;
+            let made = match rows.next().map_err(taken)? {
+                Some(row) => app_row(row)?,
+                None => return Err(corrupt("an insert that returned nothing")),
+            };
+            // The transaction commits when the statement has run to its end.
+            rows.next().typed()?;
+            Ok(made)
+        }))
+    }
+
+    fn update_app(&self, store_id: StoreId, settings: Map) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.on_thread(move |conn| {
+            conn.prepare_cached("UPDATE apps SET settings = ? WHERE store_id = ?")
+                .and_then(|mut s| s.execute(params![settings_text(settings), store_id.0]))
+                .typed()
+                .and_then(changed_one)
+        }))
+    }
+
+    fn remove_app(&self, store_id: StoreId) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.on_thread(move |conn| {
+            conn.prepare_cached("DELETE FROM apps WHERE store_id = ?")
+                .and_then(|mut s| s.execute([store_id.0]))
+                .typed()
+                .and_then(changed_one)
+        }))
+    }
+}
+
+fn taken(error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => Error::new(
+            Reason::DuplicateValue,
+            "An app with this id or account exists already.",
+        ),
+        _ => sqlite(error),
+    }
+}

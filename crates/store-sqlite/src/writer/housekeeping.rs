@@ -1,0 +1,157 @@
+//! What the writer does besides writing: keeping the write-ahead log short, purging the change
+//! log, and reclaiming the space of dropped collections, in slices when nothing else waits.
+
+use super::group::Trust;
+use super::log;
+use super::thread::Writer;
+use crate::connection::Session;
+use crate::error::Typed;
+use basalt_base::Result;
+use rusqlite::{Connection, OptionalExtension};
+use std::time::Duration;
+
+/// Bytes of a page of the database and of its frame in the log.
+const PAGE_BYTES: u64 = 4_096 + 24;
+/// How long a slice of idle work may hold up a write that comes in meanwhile.
+const SLICE_MAX: Duration = Duration::from_millis(20);
+/// Rows of a dropped collection, or of the change log, removed before the clock is looked at.
+const SLICE_ROWS: u64 = 200;
+
+/// How long to wait for work before the next idle step; `None` for as long as it takes.
+pub(super) fn pause(quiet: u32) -> Option<Duration> {
+    match quiet {
+        0 | 1 => Some(Duration::from_secs(1)),
+        2..=30 => Some(Duration::from_secs(30)),
+        _ => None,
+    }
+}
+
+impl Writer {
+    /// After a commit: has the log checkpointed when it grew, and empties it when it is too long.
+    pub(super) fn tend_log(&mut self, session: &Session) {
+        let pages = self.wal_pages();
+        let options = &self.shared.common.options;
+        if pages < self.wal_pages_asked {
+            // The log started over from its beginning.
+            self.wal_pages_asked = 0;
+        }
+        if pages.saturating_sub(self.wal_pages_asked) * PAGE_BYTES < options.wal_checkpoint_bytes {
+            return;
+        }
+        self.wal_pages_asked = pages;
+        if pages * PAGE_BYTES < options.wal_bytes_max {
+            self.shared.start_checkpoint();
+            return;
+        }
+        self.shared.expire_snapshots();
+        self.truncate_log(session);
+    }
+
+    /// Waits for readers a moment only; the log goes on growing when one does not end, and the
+    /// next growth tries again.
+    fn truncate_log(&mut self, session: &Session) {
+        let conn = &session.conn;
+        let emptied = conn
+            .busy_timeout(Duration::from_millis(100))
+            .and_then(|()| {
+                conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                    row.get::<_, i64>(0)
+                })
+            });
+        if let Err(error) = conn.busy_timeout(Duration::from_secs(5)) {
+            tracing::warn!(?error, "the writer's patience could not be reset");
+        }
+        match emptied {
+            Ok(0) => self.wal_emptied(),
+            Ok(_) => tracing::debug!("a reader keeps the write-ahead log from being emptied"),
+            Err(error) => tracing::warn!(?error, "the write-ahead log could not be emptied"),
+        }
+    }
+
+    /// One step of idle work, the `quiet`th since the last write.
+    pub(super) fn idle(&mut self, session: &Session, quiet: u32) -> Trust {
+        self.shared.expire_snapshots();
+        if quiet == 1 {
+            self.shared.start_checkpoint();
+        } else if self.wal_pages() > 0 {
+            self.truncate_log(session);
+        }
+        if quiet > 1 {
+            self.shared.pool.trim();
+            let _ = session.conn.execute_batch("PRAGMA shrink_memory");
+        }
+        if quiet == 2
+            && let Err(error) = session.conn.execute_batch("PRAGMA optimize")
+        {
+            tracing::warn!(?error, "the planner's statistics could not be renewed");
+        }
+        let clock = self.shared.common.options.clock.clone();
+        while self.inbox.is_empty() {
+            let started = clock.monotonic();
+            match self.slice(session) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    let _ = session.conn.execute_batch("ROLLBACK");
+                    tracing::warn!(?error, "idle work of the store failed");
+                    break;
+                }
+            }
+            if clock.monotonic().since(started) > 10 * SLICE_MAX {
+                // A slow disk: leave it alone until the next idle step.
+                break;
+            }
+        }
+        Trust::Kept
+    }
+
+    /// A transaction of idle work of about [`SLICE_MAX`]; says whether there is more.
+    fn slice(&mut self, session: &Session) -> Result<bool> {
+        let common = self.shared.common.clone();
+        let (options, clock) = (&common.options, &common.options.clock);
+        let started = clock.monotonic();
+        let mut tx = self.transaction(session);
+        tx.execute("BEGIN IMMEDIATE")?;
+        let mut more = true;
+        let mut changed = false;
+        while more && clock.monotonic().since(started) < SLICE_MAX {
+            let total = tx.state.log_total;
+            let purged = log::purge(tx.conn(), options, tx.now_ms, total, SLICE_ROWS)?;
+            more = purged > 0 || reclaim(tx.conn())?;
+            changed |= more;
+        }
+        tx.dirty = changed;
+        if !changed {
+            tx.execute("ROLLBACK")?;
+            return Ok(false);
+        }
+        self.commit(tx, 0).map_err(|(_, error)| error)?;
+        Ok(more)
+    }
+
+    /// Before closing.
+    pub(super) fn finish(&mut self, session: &Session) {
+        if let Err(error) = session.conn.execute_batch("PRAGMA optimize") {
+            tracing::debug!(?error, "the planner's statistics could not be renewed");
+        }
+    }
+}
+
+/// Removes some rows of a dropped collection's table, and the table once it is empty; says whether
+/// there was anything to do.
+fn reclaim(conn: &Connection) -> Result<bool> {
+    let id: Option<u32> = conn
+        .prepare_cached("SELECT collection FROM basalt_dropped LIMIT 1")
+        .and_then(|mut s| s.query_row([], |row| row.get(0)).optional())
+        .typed()?;
+    let Some(id) = id else { return Ok(false) };
+    let sql = format!(
+        "DELETE FROM t{id} WHERE _n <= (SELECT max(_n) FROM (SELECT _n FROM t{id} ORDER BY _n LIMIT {SLICE_ROWS}))"
+    );
+    if conn.execute(&sql, []).typed()? == 0 {
+        conn.execute_batch(&format!("DROP TABLE t{id}")).typed()?;
+        conn.execute("DELETE FROM basalt_dropped WHERE collection = ?", [id])
+            .typed()?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,6 @@
+//! Tests of the embedded store.
+
+mod support;
+
+mod files;
+mod records;
