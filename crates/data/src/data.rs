@@ -1,10 +1,11 @@
 //! The engine's handle.
 
+use crate::core::Core;
 use crate::{
     BatchStep, BatchStepDone, Call, Create, Created, Delete, Guard, Hooks, ObjectPage, ObjectQuery,
-    SchemaChangeRequest, SchemaView, Update, Updated,
+    SchemaChangeRequest, SchemaView, Update, Updated, read, schema, write,
 };
-use basalt_base::{Clock, Error, Limits, Map, Result, Rng, Value};
+use basalt_base::{Clock, Limits, Map, Result, Rng, Value};
 use basalt_store::{AppStore, Path};
 use std::sync::Arc;
 
@@ -45,7 +46,8 @@ pub struct Options {
     pub protected_fields: Vec<(Arc<str>, crate::FieldRule)>,
     /// Whether an object's own user is exempt from protected fields of `_User`.
     pub protected_fields_owner_exempt: bool,
-    /// Keys that may appear nowhere in what a client sends.
+    /// Keys that may appear nowhere in what a client sends, as patterns: a plain key, or
+    /// `{"key":…}`, `{"value":…}` or both as JSON text.
     pub key_denylist: Vec<Box<str>>,
     /// Most rows of one query for clients; `None` for no cap.
     pub query_rows_max: Option<u64>,
@@ -72,60 +74,55 @@ impl Default for Options {
 /// The data of one app. Cheap to clone.
 #[derive(Clone)]
 pub struct Data {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    deps: Deps,
-    options: Options,
+    core: Arc<Core>,
 }
 
 impl Data {
     /// An engine over an open store.
     pub fn new(deps: Deps, options: Options) -> Self {
         Self {
-            inner: Arc::new(Inner { deps, options }),
+            core: Arc::new(Core::new(deps, options)),
         }
     }
 
     /// What it was made with.
     pub fn deps(&self) -> &Deps {
-        &self.inner.deps
+        &self.core.deps
     }
 
     /// Its settings.
     pub fn options(&self) -> &Options {
-        &self.inner.options
+        &self.core.options
+    }
+
+    /// Refuses what holds a denied key at any depth; for bodies that are no objects.
+    pub fn check_keywords(&self, value: &Value) -> Result<()> {
+        self.core.keywords.check_value(value)
     }
 
     /// Finds objects (and counts them when asked). An unknown collection has no objects.
     pub async fn find(&self, call: &Call, query: ObjectQuery) -> Result<ObjectPage> {
-        let _ = (call, query);
-        Err(Error::internal("not there yet"))
+        read::find(&self.core, call, query).await
     }
 
     /// Gets one object; `query.filter` is ignored. Errors: `ObjectNotFound`, refusals.
     pub async fn get(&self, call: &Call, id: &str, query: ObjectQuery) -> Result<ObjectPage> {
-        let _ = (call, id, query);
-        Err(Error::internal("not there yet"))
+        read::get(&self.core, call, id, query).await
     }
 
     /// Makes an object.
     pub async fn create(&self, call: &Call, create: Create) -> Result<Created> {
-        let _ = (call, create);
-        Err(Error::internal("not there yet"))
+        write::create(&self.core, call, create).await
     }
 
     /// Changes an object.
     pub async fn update(&self, call: &Call, update: Update) -> Result<Updated> {
-        let _ = (call, update);
-        Err(Error::internal("not there yet"))
+        write::update(&self.core, call, update).await
     }
 
     /// Deletes an object.
     pub async fn delete(&self, call: &Call, delete: Delete) -> Result<()> {
-        let _ = (call, delete);
-        Err(Error::internal("not there yet"))
+        write::delete(&self.core, call, delete).await
     }
 
     /// Applies all steps or none, retrying conflicts; the error names no step. Later steps see
@@ -135,8 +132,7 @@ impl Data {
         call: &Call,
         steps: Vec<BatchStep>,
     ) -> Result<Vec<BatchStepDone>> {
-        let _ = (call, steps);
-        Err(Error::internal("not there yet"))
+        write::transaction(&self.core, call, steps).await
     }
 
     /// Independent steps that share one durable commit; each has its own result.
@@ -145,8 +141,7 @@ impl Data {
         call: &Call,
         steps: Vec<BatchStep>,
     ) -> Result<Vec<Result<BatchStepDone>>> {
-        let _ = (call, steps);
-        Err(Error::internal("not there yet"))
+        write::batch(&self.core, call, steps).await
     }
 
     /// Distinct values at a path among the objects that the query finds. Master key only.
@@ -156,8 +151,7 @@ impl Data {
         query: ObjectQuery,
         path: &Path,
     ) -> Result<Vec<Value>> {
-        let _ = (call, query, path);
-        Err(Error::internal("not there yet"))
+        read::distinct(&self.core, call, query, path).await
     }
 
     /// Runs an aggregate pipeline in engine names (`_id`, `_created_at`, `_updated_at`). Master
@@ -168,26 +162,22 @@ impl Data {
         collection: &str,
         pipeline: &Value,
     ) -> Result<Vec<Map>> {
-        let _ = (call, collection, pipeline);
-        Err(Error::internal("not there yet"))
+        read::aggregate(&self.core, call, collection, pipeline).await
     }
 
     /// Deletes every object of a collection. Master key only.
     pub async fn purge(&self, call: &Call, collection: &str) -> Result<()> {
-        let _ = (call, collection);
-        Err(Error::internal("not there yet"))
+        write::purge(&self.core, call, collection).await
     }
 
     /// All schemas. Master key only, like all schema calls.
     pub async fn schemas(&self, call: &Call) -> Result<Vec<SchemaView>> {
-        let _ = call;
-        Err(Error::internal("not there yet"))
+        schema::list(&self.core, call)
     }
 
     /// One schema.
     pub async fn schema(&self, call: &Call, collection: &str) -> Result<SchemaView> {
-        let _ = (call, collection);
-        Err(Error::internal("not there yet"))
+        schema::get(&self.core, call, collection)
     }
 
     /// Makes a collection.
@@ -196,8 +186,7 @@ impl Data {
         call: &Call,
         request: SchemaChangeRequest,
     ) -> Result<SchemaView> {
-        let _ = (call, request);
-        Err(Error::internal("not there yet"))
+        schema::create(&self.core, call, request).await
     }
 
     /// Changes a collection's schema.
@@ -206,13 +195,11 @@ impl Data {
         call: &Call,
         request: SchemaChangeRequest,
     ) -> Result<SchemaView> {
-        let _ = (call, request);
-        Err(Error::internal("not there yet"))
+        schema::update(&self.core, call, request).await
     }
 
     /// Drops an empty collection.
     pub async fn delete_schema(&self, call: &Call, collection: &str) -> Result<()> {
-        let _ = (call, collection);
-        Err(Error::internal("not there yet"))
+        schema::delete(&self.core, call, collection).await
     }
 }

@@ -7,14 +7,22 @@
 //! What it must never know: HTTP, an adapter's wire names, sessions or passwords, SQL.
 
 mod call;
+mod core;
 mod data;
 mod decide;
+mod errors;
 mod guard;
 mod hooks;
+mod keywords;
+mod names;
 mod objects;
 mod query;
+mod read;
+mod relations;
 mod rules;
 mod schema;
+mod system;
+mod write;
 
 pub use call::{Call, Principal, Rank};
 pub use data::{Data, Deps, Options};

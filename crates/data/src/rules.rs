@@ -1,5 +1,15 @@
 //! The rules of a collection: who may do what, and which fields are hidden from whom.
 
+mod hidden;
+mod policy;
+mod stored;
+
+pub(crate) use hidden::Viewer;
+pub(crate) use policy::{Policies, Policy, default_rules};
+pub(crate) use stored::encode;
+
+use crate::Operation;
+
 /// Who may perform one operation. Empty means nobody but the master key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PermissionSet {
@@ -13,6 +23,16 @@ pub struct PermissionSet {
     pub roles: Vec<Box<str>>,
     /// Users that one of these fields of the object refers to (a reference or a list of them).
     pub user_fields: Vec<Box<str>>,
+}
+
+impl PermissionSet {
+    /// Everybody may.
+    pub fn everybody() -> Self {
+        Self {
+            public: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// Fields hidden from a group of callers. A caller in several groups is hidden only what all hide.
@@ -50,4 +70,39 @@ pub struct Rules {
     /// The ACL that new objects get when they bring none, if the collection has one:
     /// entries with read and write; `currentUser` is the creator.
     pub default_acl: Option<Vec<(Box<str>, bool, bool)>>,
+}
+
+impl Rules {
+    /// Everybody may do everything.
+    pub fn open() -> Self {
+        let everybody = PermissionSet::everybody;
+        Self {
+            find: everybody(),
+            count: everybody(),
+            get: everybody(),
+            create: everybody(),
+            update: everybody(),
+            delete: everybody(),
+            add_field: everybody(),
+            ..Self::default()
+        }
+    }
+
+    /// Only the master key gets in.
+    pub fn closed() -> Self {
+        Self::default()
+    }
+
+    /// Who may perform the operation.
+    pub fn permissions(&self, operation: Operation) -> &PermissionSet {
+        match operation {
+            Operation::Find => &self.find,
+            Operation::Count => &self.count,
+            Operation::Get => &self.get,
+            Operation::Create => &self.create,
+            Operation::Update => &self.update,
+            Operation::Delete => &self.delete,
+            Operation::AddField => &self.add_field,
+        }
+    }
 }

@@ -1,5 +1,12 @@
 //! Schemas as adapters show and change them.
 
+mod change;
+mod check;
+mod view;
+
+pub(crate) use change::{create, delete, update};
+pub(crate) use view::{get, list};
+
 use crate::Rules;
 use basalt_base::Value;
 use basalt_store::{FieldDef, FieldType, IndexDef};

@@ -1,0 +1,84 @@
+//! Which fields a query reads and shows.
+
+use crate::rules::Viewer;
+use crate::{Include, ObjectQuery, names};
+use basalt_store::{Collection, FieldType, Projection, Record};
+use std::sync::Arc;
+
+/// Which named fields of the found objects are shown.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    keys: Option<Vec<Box<str>>>,
+    excluded: Vec<Box<str>>,
+}
+
+impl Shown {
+    /// What the query asks for.
+    pub(super) fn of(query: &ObjectQuery, collection: Option<&Collection>) -> Self {
+        let root = |key: &str| -> Box<str> { names::root(key).into() };
+        let mut keys: Option<Vec<Box<str>>> = query
+            .keys
+            .as_ref()
+            .map(|keys| keys.iter().map(|key| root(key)).collect());
+        if let (Some(keys), true, Some(collection)) = (&mut keys, query.include_all, collection) {
+            keys.extend(followed(collection).map(Box::from));
+        }
+        let excluded = query.exclude_keys.iter();
+        Self {
+            keys,
+            excluded: excluded.filter(|key| !key.contains('.')).cloned().collect(),
+        }
+    }
+
+    /// What to read from the store; `needs` are read in any case.
+    pub(super) fn projection(
+        &self,
+        collection: Option<&Collection>,
+        viewer: &Viewer<'_>,
+    ) -> Projection {
+        let needs = viewer.needs().map(Arc::from);
+        match (&self.keys, collection) {
+            (Some(keys), _) => {
+                let kept = keys.iter().filter(|key| !self.excluded.contains(key));
+                Projection::Only(kept.map(|key| Arc::from(&**key)).chain(needs).collect())
+            }
+            (None, Some(collection)) if !self.excluded.is_empty() => {
+                let names = collection.fields.iter().map(|f| &f.def.name);
+                let kept = names.filter(|n| !self.excluded.iter().any(|e| **e == ***n));
+                Projection::Only(kept.cloned().chain(needs).collect())
+            }
+            _ => Projection::All,
+        }
+    }
+
+    /// Takes out of an object what was not asked for.
+    pub(super) fn keep(&self, record: &mut Record) {
+        if self.keys.is_none() && self.excluded.is_empty() {
+            return;
+        }
+        let has = |list: &[Box<str>], name: &str| list.iter().any(|key| **key == *name);
+        record.fields.retain(|(name, _)| {
+            self.keys.as_deref().is_none_or(|keys| has(keys, name)) && !has(&self.excluded, name)
+        });
+    }
+}
+
+/// The fields that "include everything" follows.
+fn followed(collection: &Collection) -> impl Iterator<Item = &str> {
+    collection
+        .fields
+        .iter()
+        .filter(|f| matches!(f.def.ty, FieldType::Reference(_) | FieldType::Array))
+        .map(|f| &*f.def.name)
+}
+
+/// The tree of what to include, with everything of the collection where that is asked for.
+pub(super) fn include(query: &mut ObjectQuery, collection: Option<&Collection>) -> Include {
+    let mut include = std::mem::take(&mut query.include);
+    if let (true, Some(collection)) = (query.include_all, collection) {
+        for name in followed(collection) {
+            include.child_mut(name).here = true;
+        }
+    }
+    include
+}

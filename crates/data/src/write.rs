@@ -1,0 +1,143 @@
+//! Writing objects: a write is prepared with the caller's rights and the app's hooks, applied by
+//! the store in one atomic batch, then told to the guard and the hooks.
+
+mod batch;
+mod create;
+mod delete;
+mod finish;
+mod infer;
+mod input;
+mod step;
+mod update;
+
+pub(crate) use batch::{batch, transaction};
+pub(crate) use infer::new_collection;
+
+use crate::core::Core;
+use crate::{Call, Create, Created, Delete, Update, Updated, errors};
+use basalt_base::{Error, Reason, Result};
+use basalt_store::{DuplicateKey, Filter, Write, WriteBatch, Written};
+use step::Step;
+
+/// How often a create whose generated id is taken is tried.
+const ID_ATTEMPTS_MAX: usize = 4;
+/// How many objects a purge deletes at a time, so that other writes get their turn.
+const PURGE_SLICE: u64 = 1_000;
+
+/// Makes an object.
+pub(crate) async fn create(core: &Core, call: &Call, create: Create) -> Result<Created> {
+    if create.id.is_some() {
+        return create_once(core, call, create).await.map_err(|(e, _)| e);
+    }
+    for _ in 1..ID_ATTEMPTS_MAX {
+        match create_once(core, call, create.clone()).await {
+            Err((_, true)) => {}
+            other => return other.map_err(|(e, _)| e),
+        }
+    }
+    create_once(core, call, create).await.map_err(|(e, _)| e)
+}
+
+/// The flag of the error says that the object's generated id was taken.
+async fn create_once(
+    core: &Core,
+    call: &Call,
+    create: Create,
+) -> std::result::Result<Created, (Error, bool)> {
+    let own_id = create.id.is_some();
+    let mut step = create::prepare(core, call, create)
+        .await
+        .map_err(|e| (e, false))?;
+    match apply(core, &mut step).await {
+        Ok(written) => finish::created(core, call, step, written)
+            .await
+            .map_err(|e| (e, false)),
+        Err(e) => {
+            let taken = !own_id && id_is_taken(core, &step, &e).await;
+            Err((refused(core, call, Some(&step), e), taken))
+        }
+    }
+}
+
+async fn id_is_taken(core: &Core, step: &Step, error: &Error) -> bool {
+    error.reason() == Reason::DuplicateValue
+        && DuplicateKey::of(error).is_none()
+        && matches!(
+            core.deps.store.get(&step.collection, &step.id).await,
+            Ok(Some(_))
+        )
+}
+
+/// Changes an object.
+pub(crate) async fn update(core: &Core, call: &Call, update: Update) -> Result<Updated> {
+    let mut step = update::prepare(core, call, update).await?;
+    match apply(core, &mut step).await {
+        Ok(written) => finish::updated(core, call, step, written).await,
+        Err(e) => Err(refused(core, call, Some(&step), e)),
+    }
+}
+
+/// Deletes an object.
+pub(crate) async fn delete(core: &Core, call: &Call, delete: Delete) -> Result<()> {
+    let mut step = delete::prepare(core, call, delete).await?;
+    match apply(core, &mut step).await {
+        Ok(written) => {
+            finish::deleted(core, call, step, written).await;
+            Ok(())
+        }
+        Err(e) => Err(refused(core, call, Some(&step), e)),
+    }
+}
+
+/// Applies one step in a batch of its own.
+async fn apply(core: &Core, step: &mut Step) -> Result<Vec<Written>> {
+    let batch = WriteBatch::of(std::mem::take(&mut step.writes));
+    let mut done = core.deps.store.write(vec![batch]).await?;
+    done.pop()
+        .unwrap_or_else(|| Err(Error::internal("a store answered no batch")))
+}
+
+/// The caller's error for what the store refused; without a step, nothing tells which one it was.
+fn refused(core: &Core, call: &Call, step: Option<&Step>, error: Error) -> Error {
+    if let Some(key) = DuplicateKey::of(&error) {
+        let own = core.deps.guard.duplicate(&key.collection, &key.index);
+        return own.unwrap_or_else(errors::duplicate);
+    }
+    match step {
+        Some(step) => step.missing_is_refused(core, call, error),
+        None => error,
+    }
+}
+
+/// Deletes every object of a collection, slice by slice.
+pub(crate) async fn purge(core: &Core, call: &Call, collection: &str) -> Result<()> {
+    core.check_master_writes(&call.principal, "purge a schema")?;
+    let catalogue = core.catalogue();
+    let Some(collection) = catalogue.collection(collection) else {
+        return Ok(());
+    };
+    loop {
+        let write = Write::DeleteMatching {
+            collection: collection.name.clone(),
+            filter: Filter::Everything,
+            limit: PURGE_SLICE,
+        };
+        let done = core
+            .deps
+            .store
+            .write(vec![WriteBatch::of(vec![write])])
+            .await?;
+        let mut deleted = 0;
+        for written in done {
+            if let Some(Written::Deleted(count)) = written?.first() {
+                deleted += count;
+            }
+        }
+        if collection.name.starts_with('_') {
+            core.deps.guard.committed(&collection.name, None, None);
+        }
+        if deleted < PURGE_SLICE {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Preparing a delete.
+
+use super::create::nothing_there;
+use super::step::{Step, Target, check_with_guard, draft, is_guarded, without_internals};
+use super::update::{original, precondition, write_access};
+use crate::core::Core;
+use crate::relations::{self, OWNING, RELATED};
+use crate::{Call, Delete, DraftKind, Event, EventKind, Operation, names};
+use basalt_base::Result;
+use basalt_store::{Action, FieldType, RecordWrite, Write};
+use std::sync::Arc;
+
+/// A delete as the store can apply it.
+pub(super) async fn prepare(core: &Core, call: &Call, delete: Delete) -> Result<Step> {
+    let Delete {
+        collection: name,
+        id,
+    } = delete;
+    let at = core.deps.clock.now().truncate_to_millis();
+    let target = Target::open(core, call, &name, Operation::Delete)?;
+    let mut draft = draft(DraftKind::Delete, name.clone(), id, Vec::new(), None);
+    check_with_guard(core, call, &draft)?;
+    let permitted = target.allowed(core, call, &name, Operation::Delete)?;
+    let permitted = permitted.and(write_access(call));
+    let missing = || nothing_there(core, call, DraftKind::Delete, &name);
+    if target.collection.is_none() {
+        return Err(missing());
+    }
+    let hooks = &core.deps.hooks;
+    if hooks.wants(EventKind::BeforeDelete, &name) || is_guarded(&name) {
+        let before = original(core, &draft, &permitted)
+            .await?
+            .ok_or_else(missing)?;
+        if hooks.wants(EventKind::BeforeDelete, &name) {
+            let event = Event {
+                kind: EventKind::BeforeDelete,
+                collection: name.clone(),
+                original: Some(without_internals(&before)),
+                object: without_internals(&before),
+            };
+            hooks.before(call, event).await?;
+        }
+        draft.before = Some(before);
+    }
+    if is_guarded(&name) {
+        core.deps.guard.prepare(call, &mut draft).await?;
+    }
+    let mut writes = std::mem::take(&mut draft.writes_before);
+    let record_at = writes.len();
+    writes.push(Write::Record(RecordWrite {
+        collection: name.clone(),
+        id: draft.id.clone(),
+        precondition: precondition(permitted),
+        action: Action::Delete,
+        at,
+    }));
+    writes.extend(pairs(core, &target, &name, &draft.id));
+    writes.append(&mut draft.writes_after);
+    Ok(Step::new(draft, writes, record_at, Vec::new()))
+}
+
+/// Removes the object from every relation, so that a later object with its id inherits nothing.
+fn pairs(core: &Core, target: &Target, name: &str, id: &str) -> Vec<Write> {
+    let catalogue = &target.catalogue;
+    let own = target.collection.iter().flat_map(|c| &c.fields);
+    let own = own
+        .filter(|f| matches!(f.def.ty, FieldType::Relation(_)))
+        .map(|f| Arc::<str>::from(names::join(name, &f.def.name)))
+        .filter(|join| catalogue.collection(join).is_some());
+    let mut steps: Vec<Write> = own
+        .map(|join| relations::remove_all(&join, OWNING, id))
+        .collect();
+    let others = core.relations.pointing_to(name, catalogue);
+    steps.extend(
+        others
+            .iter()
+            .map(|join| relations::remove_all(join, RELATED, id)),
+    );
+    steps
+}

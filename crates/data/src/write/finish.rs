@@ -1,0 +1,141 @@
+//! After the commit: the guard and the hooks hear of it, and the answer is made.
+
+use super::step::{Step, is_guarded, without_internals};
+use crate::core::Core;
+use crate::rules::Viewer;
+use crate::{BatchStepDone, Call, Created, DraftKind, Event, EventKind, Updated};
+use basalt_base::{Error, Result};
+use basalt_store::{Collection, Record, Written};
+use std::sync::Arc;
+
+/// The answer of a step of any kind.
+pub(super) async fn done(
+    core: &Core,
+    call: &Call,
+    step: Step,
+    written: Vec<Written>,
+) -> Result<BatchStepDone> {
+    Ok(match step.kind {
+        DraftKind::Create => BatchStepDone::Created(created(core, call, step, written).await?),
+        DraftKind::Update => BatchStepDone::Updated(updated(core, call, step, written).await?),
+        DraftKind::Delete => {
+            deleted(core, call, step, written).await;
+            BatchStepDone::Deleted
+        }
+    })
+}
+
+/// The answer of a create.
+pub(super) async fn created(
+    core: &Core,
+    call: &Call,
+    step: Step,
+    written: Vec<Written>,
+) -> Result<Created> {
+    let (collection, record) = saved(core, call, &step, written).await?;
+    Ok(Created {
+        collection,
+        record,
+        changed: step.changed,
+        answer: step.answer,
+    })
+}
+
+/// The answer of an update.
+pub(super) async fn updated(
+    core: &Core,
+    call: &Call,
+    step: Step,
+    written: Vec<Written>,
+) -> Result<Updated> {
+    let (collection, record) = saved(core, call, &step, written).await?;
+    Ok(Updated {
+        collection,
+        record,
+        changed: step.changed,
+        answer: step.answer,
+    })
+}
+
+/// What follows a delete.
+pub(super) async fn deleted(core: &Core, call: &Call, step: Step, written: Vec<Written>) {
+    tell_guard(core, &step, &written);
+    let hooks = &core.deps.hooks;
+    if !hooks.wants(EventKind::AfterDelete, &step.collection) {
+        return;
+    }
+    if let Some(Written::Record {
+        before: Some(before),
+        ..
+    }) = written.get(step.record_at)
+    {
+        let event = Event {
+            kind: EventKind::AfterDelete,
+            collection: step.collection.clone(),
+            original: Some(without_internals(before)),
+            object: without_internals(before),
+        };
+        hooks.after(call, event).await;
+    }
+}
+
+async fn saved(
+    core: &Core,
+    call: &Call,
+    step: &Step,
+    mut written: Vec<Written>,
+) -> Result<(Arc<Collection>, Record)> {
+    tell_guard(core, step, &written);
+    let unknown = || Error::internal("a store did not say what it wrote");
+    if step.record_at >= written.len() {
+        return Err(unknown());
+    }
+    let Written::Record {
+        before,
+        after: Some(after),
+    } = written.swap_remove(step.record_at)
+    else {
+        return Err(unknown());
+    };
+    let catalogue = core.catalogue();
+    let collection = catalogue
+        .collection(&step.collection)
+        .ok_or_else(|| Error::internal("a collection went away during a write"))?;
+    let hooks = &core.deps.hooks;
+    if hooks.wants(EventKind::AfterSave, &step.collection) {
+        let event = Event {
+            kind: EventKind::AfterSave,
+            collection: step.collection.clone(),
+            original: match step.kind {
+                DraftKind::Create => None,
+                _ => before.as_deref().map(without_internals),
+            },
+            object: without_internals(&after),
+        };
+        hooks.after(call, event).await;
+    }
+    let mut record = Arc::unwrap_or_clone(after);
+    let policy = core.policy(&collection.name, Some(collection))?;
+    Viewer::new(&call.principal, &collection.name, &policy, &core.options).hide(&mut record);
+    if is_guarded(&collection.name) {
+        core.deps.guard.conceal(call, &collection.name, &mut record);
+    }
+    Ok((collection.clone(), record))
+}
+
+/// The guard hears of every write to a system collection, whichever object's step it came with.
+fn tell_guard(core: &Core, step: &Step, written: &[Written]) {
+    let guard = &core.deps.guard;
+    for (about, written) in step.about.iter().zip(written) {
+        let Some(collection) = about.as_deref().filter(|name| is_guarded(name)) else {
+            continue;
+        };
+        match written {
+            Written::Record { before, after } => {
+                guard.committed(collection, before.as_deref(), after.as_deref());
+            }
+            Written::Deleted(0) | Written::Schema => {}
+            Written::Deleted(_) => guard.committed(collection, None, None),
+        }
+    }
+}

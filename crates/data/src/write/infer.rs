@@ -1,0 +1,241 @@
+//! Fields that a write makes, and whether its values fit those that are there.
+
+use super::input::{field_of, implied};
+use crate::core::Core;
+use crate::rules;
+use crate::{FieldChange, errors, names, relations, system};
+use basalt_base::{Error, Map, Reason, Result};
+use basalt_store::{
+    Catalogue, Collection, FieldDef, FieldRef, FieldType, IndexColumn, IndexDef, IndexKind,
+    SchemaChange, Write,
+};
+use std::sync::Arc;
+
+/// The fields that a write needs and the collection lacks.
+pub(super) struct Inference<'a> {
+    core: &'a Core,
+    catalogue: &'a Catalogue,
+    name: &'a Arc<str>,
+    collection: Option<&'a Collection>,
+    new: Vec<FieldDef>,
+    joins: Vec<Arc<str>>,
+}
+
+impl<'a> Inference<'a> {
+    pub(super) fn new(
+        core: &'a Core,
+        catalogue: &'a Catalogue,
+        name: &'a Arc<str>,
+        collection: Option<&'a Collection>,
+    ) -> Self {
+        Self {
+            core,
+            catalogue,
+            name,
+            collection,
+            new: Vec::new(),
+            joins: Vec::new(),
+        }
+    }
+
+    /// Takes in what the changes need. Errors: `SchemaMismatch`, limits.
+    pub(super) fn take_in(&mut self, changes: &[FieldChange]) -> Result<()> {
+        for change in changes {
+            if let (Some(field), Some(ty)) = (field_of(change), implied(change)?) {
+                self.want(field, ty, change)?;
+            }
+            self.check_targets(change)?;
+        }
+        self.check_count()
+    }
+
+    /// The fields that are new to the collection, system columns aside.
+    pub(super) fn adds_fields(&self) -> bool {
+        self.new
+            .iter()
+            .any(|f| system::field_type(self.name, &f.name).is_none())
+    }
+
+    fn known(&self, field: &str) -> Option<FieldType> {
+        let there = self.collection.and_then(|c| c.field(field));
+        there
+            .map(|f| f.def.ty.clone())
+            .or_else(|| system::field_type(self.name, field))
+            .or_else(|| {
+                let new = self.new.iter().find(|f| *f.name == *field);
+                new.map(|f| f.ty.clone())
+            })
+    }
+
+    fn want(&mut self, field: &Arc<str>, ty: FieldType, change: &FieldChange) -> Result<()> {
+        if let Some(target) = ty.target()
+            && !names::is_collection(target)
+        {
+            return Err(errors::invalid_collection_name(target));
+        }
+        let known = self.known(field);
+        let ty = match known {
+            None => ty,
+            Some(known) if known == ty => known,
+            // Lists and maps may nest in each other.
+            Some(known @ (FieldType::Object | FieldType::Array)) if is_nested(change) => known,
+            Some(known) => {
+                return Err(errors::mismatch(
+                    self.name,
+                    field,
+                    &known.to_string(),
+                    &ty.to_string(),
+                ));
+            }
+        };
+        let missing = self.collection.is_none_or(|c| c.field(field).is_none());
+        if missing && self.new.iter().all(|f| f.name != *field) {
+            self.new.push(FieldDef::new(field.clone(), ty));
+        }
+        Ok(())
+    }
+
+    /// All references of a relation operation are to the relation's collection.
+    fn check_targets(&mut self, change: &FieldChange) -> Result<()> {
+        let (FieldChange::AddRelation(field, list) | FieldChange::RemoveRelation(field, list)) =
+            change
+        else {
+            return Ok(());
+        };
+        let (Some(FieldType::Relation(target)), false) = (self.known(field), list.is_empty())
+        else {
+            return Ok(());
+        };
+        if let Some(other) = list.iter().find(|r| *r.collection != *target) {
+            return Err(errors::mismatch(
+                self.name,
+                field,
+                &format!("Relation<{target}>"),
+                &format!("Relation<{}>", other.collection),
+            ));
+        }
+        let join: Arc<str> = names::join(self.name, field).into();
+        if !self.joins.contains(&join) {
+            self.joins.push(join);
+        }
+        Ok(())
+    }
+
+    fn check_count(&self) -> Result<()> {
+        let limits = &self.core.options.limits;
+        let present = self.collection.map_or(0, |c| c.fields.len());
+        if !self.new.is_empty() && present + self.new.len() > limits.fields_max {
+            return Err(Error::new(
+                Reason::QuotaExceeded,
+                format!(
+                    "The class {} would have more than {} fields.",
+                    self.name, limits.fields_max
+                ),
+            ));
+        }
+        if self.collection.is_none() && self.catalogue.collections.len() >= limits.collections_max {
+            return Err(Error::new(
+                Reason::QuotaExceeded,
+                format!(
+                    "The app would have more than {} classes.",
+                    limits.collections_max
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The schema steps of the write; `given` are steps that somebody else already adds.
+    pub(super) fn steps(&self, given: &[Write]) -> Vec<Write> {
+        let mut steps = match self.collection {
+            None => new_collection(self.core, self.name),
+            Some(_) => Vec::new(),
+        };
+        let made: Vec<Arc<str>> = steps.iter().filter_map(ensured).collect();
+        for field in &self.new {
+            let elsewhere = names::is_internal(&field.name)
+                && given.iter().filter_map(ensured).any(|n| n == field.name);
+            if made.contains(&field.name) || elsewhere {
+                continue;
+            }
+            steps.push(Write::Schema(SchemaChange::EnsureField {
+                collection: self.name.clone(),
+                field: field.clone(),
+            }));
+        }
+        let closed = rules::encode(&crate::Rules::closed());
+        for join in &self.joins {
+            steps.extend(relations::ensure(self.catalogue, join, closed.clone()));
+        }
+        steps
+    }
+
+    /// The collection as the write will find it, for simulating the write.
+    pub(super) fn future(&self) -> Collection {
+        let mut collection = match self.collection {
+            Some(collection) => collection.clone(),
+            None => Collection {
+                id: basalt_store::CollectionId(0),
+                name: self.name.clone(),
+                fields: Vec::new(),
+                indexes: Vec::new(),
+                rules: Map::new(),
+                version: 0,
+            },
+        };
+        for def in &self.new {
+            collection.fields.push(basalt_store::Field {
+                id: basalt_store::FieldId(0),
+                def: def.clone(),
+            });
+        }
+        collection
+    }
+}
+
+fn is_nested(change: &FieldChange) -> bool {
+    matches!(change, FieldChange::Field(op) if !op.path.rest.is_empty())
+}
+
+fn ensured(write: &Write) -> Option<Arc<str>> {
+    match write {
+        Write::Schema(SchemaChange::EnsureField { field, .. }) => Some(field.name.clone()),
+        _ => None,
+    }
+}
+
+/// The steps that make a collection with the columns that it comes with.
+pub(crate) fn new_collection(core: &Core, name: &Arc<str>) -> Vec<Write> {
+    // System collections keep no rules until somebody sets them; others keep those of today's
+    // default, so that changing the default opens or closes nothing.
+    let rules = if name.starts_with('_') && !names::is_join(name) {
+        Map::new()
+    } else {
+        rules::encode(&rules::default_rules(name, &core.options))
+    };
+    let mut steps = vec![SchemaChange::EnsureCollection {
+        name: name.clone(),
+        rules,
+    }];
+    for field in system::fields(name) {
+        steps.push(SchemaChange::EnsureField {
+            collection: name.clone(),
+            field,
+        });
+    }
+    if let Some(field) = system::unique(name) {
+        let column = IndexColumn {
+            field: FieldRef::Named(field.into()),
+            descending: false,
+        };
+        steps.push(SchemaChange::CreateIndex {
+            collection: name.clone(),
+            index: IndexDef {
+                name: format!("_{field}").into(),
+                kind: IndexKind::Unique,
+                columns: vec![column],
+            },
+        });
+    }
+    steps.into_iter().map(Write::Schema).collect()
+}

@@ -1,0 +1,400 @@
+//! One write on its way: what it may touch, what the store is asked to do, what the answer needs.
+
+use super::infer::Inference;
+use super::input::{self, field_of};
+use crate::core::Core;
+use crate::rules::Policy;
+use crate::{
+    Call, Draft, DraftKind, Event, EventKind, FieldChange, Operation, errors, names, relations,
+    system,
+};
+use basalt_base::{Error, Reason, Result, Timestamp, Value};
+use basalt_store::{AclEntry, Catalogue, Collection, FieldOp, Filter, Op, Record, Write, apply};
+use std::sync::Arc;
+
+/// A write that the store can apply.
+pub(super) struct Step {
+    pub(super) kind: DraftKind,
+    pub(super) collection: Arc<str>,
+    pub(super) id: Box<str>,
+    pub(super) writes: Vec<Write>,
+    /// What each write is about, to tell the guard: the collection and whether it is one object.
+    pub(super) about: Vec<Option<Arc<str>>>,
+    /// Which of the writes has the object's last state.
+    pub(super) record_at: usize,
+    /// Fields whose results the client does not know.
+    pub(super) changed: Vec<Arc<str>>,
+    pub(super) answer: Vec<(Arc<str>, Value)>,
+    /// The revision on which hooks and guard have decided, if they saw the object.
+    pub(super) seen: Option<u64>,
+}
+
+impl Step {
+    pub(super) fn new(
+        draft: Draft,
+        writes: Vec<Write>,
+        record_at: usize,
+        changed: Vec<Arc<str>>,
+    ) -> Self {
+        let about = writes
+            .iter()
+            .map(|write| match write {
+                Write::Record(record) => Some(record.collection.clone()),
+                Write::DeleteMatching { collection, .. } => Some(collection.clone()),
+                _ => None,
+            })
+            .collect();
+        Self {
+            kind: draft.kind,
+            collection: draft.collection,
+            id: draft.id,
+            writes,
+            about,
+            record_at,
+            changed,
+            answer: draft.answer,
+            seen: draft.before.map(|r| r.rev),
+        }
+    }
+
+    /// Users are told that they lack rights where others are told that nothing is there.
+    pub(super) fn missing_is_refused(&self, core: &Core, call: &Call, error: Error) -> Error {
+        missing_is_refused(core, call, self.kind, &self.collection, error)
+    }
+}
+
+/// See [`Step::missing_is_refused`].
+pub(super) fn missing_is_refused(
+    core: &Core,
+    call: &Call,
+    kind: DraftKind,
+    collection: &str,
+    error: Error,
+) -> Error {
+    let on_user = collection == system::USER && kind != DraftKind::Create;
+    if on_user && error.reason() == Reason::ObjectNotFound && !call.principal.writes_everything() {
+        return core.refusal(Reason::SessionMissing, "Insufficient auth.".to_owned());
+    }
+    error
+}
+
+/// The collection of a write and the rules that hold for it.
+pub(super) struct Target {
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) collection: Option<Arc<Collection>>,
+    pub(super) policy: Arc<Policy>,
+}
+
+impl Target {
+    /// Refuses what no write of this caller can address.
+    pub(super) fn open(core: &Core, call: &Call, name: &str, operation: Operation) -> Result<Self> {
+        core.check_depth(call)?;
+        if call.principal.reads_everything() && !call.principal.writes_everything() {
+            let policy = core.policy(name, None)?;
+            core.allowed(&call.principal, name, &policy, operation)?;
+        }
+        if !names::is_collection(name) {
+            return Err(errors::invalid_collection_name(name));
+        }
+        let catalogue = core.catalogue();
+        let collection = catalogue.collection(name).cloned();
+        core.check_exists_for(&call.principal, name, &catalogue)?;
+        let policy = core.policy(name, collection.as_deref())?;
+        Ok(Self {
+            catalogue,
+            collection,
+            policy,
+        })
+    }
+
+    /// The objects that the caller may do this to, by the rules.
+    pub(super) fn allowed(
+        &self,
+        core: &Core,
+        call: &Call,
+        name: &str,
+        operation: Operation,
+    ) -> Result<Filter> {
+        core.allowed(&call.principal, name, &self.policy, operation)
+    }
+
+    /// What the changes need of the schema, and which objects the caller may add fields to.
+    pub(super) fn infer<'a>(
+        &'a self,
+        core: &'a Core,
+        call: &Call,
+        name: &'a Arc<str>,
+        changes: &[FieldChange],
+    ) -> Result<(Inference<'a>, Filter)> {
+        let mut inference = Inference::new(core, &self.catalogue, name, self.collection.as_deref());
+        inference.take_in(changes)?;
+        let filter = if self.collection.is_some() && inference.adds_fields() {
+            self.allowed(core, call, name, Operation::AddField)?
+        } else {
+            Filter::Everything
+        };
+        Ok((inference, filter))
+    }
+}
+
+/// A draft with nothing in it but what was asked.
+pub(super) fn draft(
+    kind: DraftKind,
+    collection: Arc<str>,
+    id: Box<str>,
+    changes: Vec<FieldChange>,
+    acl: Option<basalt_store::Acl>,
+) -> Draft {
+    Draft {
+        kind,
+        collection,
+        id,
+        before: None,
+        changes,
+        acl,
+        writes_before: Vec::new(),
+        writes_after: Vec::new(),
+        answer: Vec::new(),
+    }
+}
+
+/// Whether the guard looks after the collection.
+pub(super) fn is_guarded(collection: &str) -> bool {
+    collection.starts_with('_')
+}
+
+/// Has the guard refuse what the caller may not send.
+pub(super) fn check_with_guard(core: &Core, call: &Call, draft: &Draft) -> Result<()> {
+    if !is_guarded(&draft.collection) {
+        return Ok(());
+    }
+    let checked = core.deps.guard.check_input(call, draft);
+    checked.map_err(|error| match error.reason() {
+        Reason::OperationForbidden | Reason::AccessDenied => core.sanitise(error),
+        _ => error,
+    })
+}
+
+/// Runs the before-save hook on the object as the draft would make it; its changes join the draft.
+pub(super) async fn run_before_save(
+    core: &Core,
+    call: &Call,
+    draft: &mut Draft,
+    future: &Collection,
+    at: Timestamp,
+) -> Result<()> {
+    let object = simulate(draft, future, at)?;
+    let event = Event {
+        kind: EventKind::BeforeSave,
+        collection: draft.collection.clone(),
+        original: draft.before.as_deref().map(without_internals),
+        object: without_internals(&object),
+    };
+    let ops = core.deps.hooks.before(call, event).await?;
+    let changes: Vec<FieldChange> = ops.into_iter().map(FieldChange::Field).collect();
+    input::check(core, call, &draft.collection, &changes)?;
+    draft.changes.extend(changes);
+    Ok(())
+}
+
+/// The object as the draft would leave it.
+fn simulate(draft: &Draft, future: &Collection, at: Timestamp) -> Result<Record> {
+    let mut record = match &draft.before {
+        Some(before) => Record::clone(before),
+        None => Record {
+            id: draft.id.clone(),
+            created_at: at.truncate_to_millis(),
+            updated_at: at.truncate_to_millis(),
+            rev: 0,
+            acl: basalt_store::Acl::default(),
+            fields: Vec::new(),
+        },
+    };
+    if let Some(acl) = &draft.acl {
+        record.acl = acl.clone();
+    }
+    let ops: Vec<FieldOp> = store_ops(&draft.changes, future).cloned().collect();
+    apply::apply_ops(future, &mut record, &ops, draft.before.is_none())?;
+    Ok(record)
+}
+
+/// A copy for hooks: they are trusted with the object, not with what the server keeps in it.
+pub(super) fn without_internals(record: &Record) -> Arc<Record> {
+    let mut record = record.clone();
+    record.fields.retain(|(name, _)| !names::is_internal(name));
+    Arc::new(record)
+}
+
+/// The operations for the store. Null or nothing for a field that does not exist makes no field,
+/// and what is done to a relation goes to its pairs.
+pub(super) fn store_ops<'a>(
+    changes: &'a [FieldChange],
+    collection: &'a Collection,
+) -> impl Iterator<Item = &'a FieldOp> {
+    changes.iter().filter_map(|change| match change {
+        FieldChange::Field(op) => {
+            let field = collection.field(field_of(change)?)?;
+            (!matches!(field.def.ty, basalt_store::FieldType::Relation(_))).then_some(op)
+        }
+        _ => None,
+    })
+}
+
+/// The steps on the pairs of relations.
+pub(super) fn relation_steps(
+    collection: &str,
+    owner: &str,
+    changes: &[FieldChange],
+    at: Timestamp,
+) -> Vec<Write> {
+    let mut steps = Vec::new();
+    for change in changes {
+        let (FieldChange::AddRelation(field, list) | FieldChange::RemoveRelation(field, list)) =
+            change
+        else {
+            continue;
+        };
+        let join: Arc<str> = names::join(collection, field).into();
+        steps.extend(list.iter().map(|reference| match change {
+            FieldChange::AddRelation(..) => relations::add(&join, owner, &reference.id, at),
+            _ => relations::remove(&join, owner, &reference.id),
+        }));
+    }
+    steps
+}
+
+/// The fields of the client's own changes whose results it can't know.
+pub(super) fn unknown_results(changes: &[FieldChange]) -> Vec<Arc<str>> {
+    let mut names = Vec::new();
+    for change in changes {
+        if let FieldChange::Field(op) = change
+            && !matches!(op.op, Op::Set(_) | Op::Unset)
+        {
+            push_field(&mut names, change);
+        }
+    }
+    names
+}
+
+/// Adds the fields of the changes from `from` on, internal ones left out.
+pub(super) fn add_fields_from(names: &mut Vec<Arc<str>>, changes: &[FieldChange], from: usize) {
+    for change in changes.iter().skip(from) {
+        push_field(names, change);
+    }
+}
+
+fn push_field(names: &mut Vec<Arc<str>>, change: &FieldChange) {
+    if let (FieldChange::Field(_), Some(name)) = (change, field_of(change))
+        && !names::is_internal(name)
+        && !names.contains(name)
+    {
+        names.push(name.clone());
+    }
+}
+
+/// Has the guard complete the draft; adds the fields that it changed to `changed`.
+pub(super) async fn run_guard(
+    core: &Core,
+    call: &Call,
+    draft: &mut Draft,
+    changed: &mut Vec<Arc<str>>,
+) -> Result<()> {
+    if !is_guarded(&draft.collection) {
+        return Ok(());
+    }
+    let asked: Vec<FieldOp> = ops(&draft.changes).cloned().collect();
+    core.deps.guard.prepare(call, draft).await?;
+    let own: Vec<FieldChange> = ops(&draft.changes)
+        .filter(|op| !asked.contains(op))
+        .cloned()
+        .map(FieldChange::Field)
+        .collect();
+    add_fields_from(changed, &own, 0);
+    changed.retain(|name| ops(&draft.changes).any(|op| is_on(op, name)));
+    Ok(())
+}
+
+fn ops(changes: &[FieldChange]) -> impl Iterator<Item = &FieldOp> {
+    changes.iter().filter_map(|change| match change {
+        FieldChange::Field(op) => Some(op),
+        _ => None,
+    })
+}
+
+fn is_on(op: &FieldOp, name: &str) -> bool {
+    matches!(&op.path.root, basalt_store::FieldRef::Named(root) if **root == *name)
+}
+
+/// Required fields keep a value. `is_create` also looks at fields that the changes don't touch.
+pub(super) fn check_required(
+    collection: Option<&Collection>,
+    name: &str,
+    changes: &[FieldChange],
+    is_create: bool,
+) -> Result<()> {
+    let missing = |field: &str| match outcome(changes, field) {
+        Outcome::Untouched => is_create,
+        Outcome::Gone => true,
+        Outcome::Value => false,
+    };
+    for field in collection.into_iter().flat_map(|c| &c.fields) {
+        if field.def.required && missing(&field.def.name) {
+            return Err(Error::new(
+                Reason::ValidationFailed,
+                format!("{} is required", field.def.name),
+            ));
+        }
+    }
+    for field in system::required(name) {
+        if missing(field) {
+            return Err(Error::new(
+                Reason::IncorrectType,
+                format!("{field} is required."),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What changes make of a whole field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// They don't touch it.
+    Untouched,
+    /// It has no value, null, or an empty text.
+    Gone,
+    /// It has a value.
+    Value,
+}
+
+pub(super) fn outcome(changes: &[FieldChange], field: &str) -> Outcome {
+    let mut outcome = Outcome::Untouched;
+    for change in changes {
+        if field_of(change).is_none_or(|name| **name != *field) {
+            continue;
+        }
+        outcome = match change {
+            FieldChange::Field(FieldOp { path, op }) if path.rest.is_empty() => match op {
+                Op::Unset | Op::Set(Value::Null) => Outcome::Gone,
+                Op::Set(Value::String(text)) if text.is_empty() => Outcome::Gone,
+                _ => Outcome::Value,
+            },
+            FieldChange::Field(FieldOp { op: Op::Unset, .. }) if outcome == Outcome::Untouched => {
+                Outcome::Untouched
+            }
+            _ => Outcome::Value,
+        };
+    }
+    outcome
+}
+
+/// The ACL with the user itself in both lists, so that nobody locks itself out.
+pub(super) fn with_own_access(mut acl: basalt_store::Acl, user: &str) -> basalt_store::Acl {
+    let own = AclEntry::User(user.into());
+    for list in [&mut acl.read, &mut acl.write].into_iter().flatten() {
+        if !list.contains(&own) && !list.contains(&AclEntry::Public) {
+            list.push(own.clone());
+        }
+    }
+    acl
+}

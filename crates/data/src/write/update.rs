@@ -1,0 +1,131 @@
+//! Preparing an update.
+
+use super::create::nothing_there;
+use super::infer::Inference;
+use super::input;
+use super::step::{
+    Step, Target, add_fields_from, check_required, check_with_guard, draft, is_guarded,
+    relation_steps, run_before_save, run_guard, store_ops, unknown_results, with_own_access,
+};
+use crate::core::Core;
+use crate::{Call, Draft, DraftKind, EventKind, Operation, Update, read, system};
+use basalt_base::{Result, Timestamp};
+use basalt_store::{
+    Access, Action, FieldOp, Filter, Precondition, Record, RecordWrite, Write, eval,
+};
+use std::sync::Arc;
+
+/// An update as the store can apply it.
+pub(super) async fn prepare(core: &Core, call: &Call, update: Update) -> Result<Step> {
+    let Update {
+        collection: name,
+        id,
+        fields,
+        acl,
+        filter,
+    } = update;
+    let at = core.deps.clock.now().truncate_to_millis();
+    let target = Target::open(core, call, &name, Operation::Update)?;
+    input::check(core, call, &name, &fields)?;
+    let mut draft = draft(DraftKind::Update, name.clone(), id, fields, acl);
+    check_with_guard(core, call, &draft)?;
+    let mut permitted = target.allowed(core, call, &name, Operation::Update)?;
+    permitted = permitted.and(write_access(call));
+    let missing = || nothing_there(core, call, DraftKind::Update, &name);
+    if target.collection.is_none() {
+        return Err(missing());
+    }
+    if let Some(filter) = filter {
+        permitted = permitted.and(read::condition(core, call, &name, filter).await?);
+    }
+    let hooked = core.deps.hooks.wants(EventKind::BeforeSave, &name);
+    if hooked || is_guarded(&name) {
+        draft.before = Some(
+            original(core, &draft, &permitted)
+                .await?
+                .ok_or_else(missing)?,
+        );
+    }
+    let mut changed = unknown_results(&draft.changes);
+    let (mut inference, mut may_add) = target.infer(core, call, &name, &draft.changes)?;
+    if hooked {
+        let from = draft.changes.len();
+        run_before_save(core, call, &mut draft, &inference.future(), at).await?;
+        add_fields_from(&mut changed, &draft.changes, from);
+        (inference, may_add) = target.infer(core, call, &name, &draft.changes)?;
+    }
+    permitted = permitted.and(may_add);
+    check_required(target.collection.as_deref(), &name, &draft.changes, false)?;
+    if *name == *system::USER && !call.principal.writes_everything() {
+        draft.acl = draft.acl.take().map(|acl| with_own_access(acl, &draft.id));
+    }
+    run_guard(core, call, &mut draft, &mut changed).await?;
+    if is_guarded(&name) {
+        inference = Inference::new(core, &target.catalogue, &name, target.collection.as_deref());
+        inference.take_in(&draft.changes)?;
+    }
+    Ok(build(draft, &inference, permitted, at, changed))
+}
+
+/// The objects whose ACL lets the caller write.
+pub(super) fn write_access(call: &Call) -> Filter {
+    if call.principal.writes_everything() {
+        Filter::Everything
+    } else {
+        Filter::Allows(Access::Write, call.principal.principals.clone())
+    }
+}
+
+/// What must hold of the object for a write of those that are permitted.
+pub(super) fn precondition(permitted: Filter) -> Precondition {
+    match permitted {
+        Filter::Everything => Precondition::Exists,
+        filter => Precondition::Matches(filter),
+    }
+}
+
+/// The object before the write, if the caller may write it.
+pub(super) async fn original(
+    core: &Core,
+    draft: &Draft,
+    permitted: &Filter,
+) -> Result<Option<Arc<Record>>> {
+    let found = core.deps.store.get(&draft.collection, &draft.id).await?;
+    match found {
+        Some(record) if eval::matches(permitted, &record)? => Ok(Some(Arc::new(record))),
+        _ => Ok(None),
+    }
+}
+
+fn build(
+    mut draft: Draft,
+    inference: &Inference<'_>,
+    permitted: Filter,
+    at: Timestamp,
+    changed: Vec<Arc<str>>,
+) -> Step {
+    let mut writes = inference.steps(&draft.writes_before);
+    writes.append(&mut draft.writes_before);
+    let future = inference.future();
+    let ops: Vec<FieldOp> = store_ops(&draft.changes, &future).cloned().collect();
+    let record_at = writes.len();
+    writes.push(Write::Record(RecordWrite {
+        collection: draft.collection.clone(),
+        id: draft.id.clone(),
+        precondition: precondition(permitted),
+        action: Action::Update {
+            ops,
+            acl: draft.acl.take(),
+            upsert: false,
+        },
+        at,
+    }));
+    writes.extend(relation_steps(
+        &draft.collection,
+        &draft.id,
+        &draft.changes,
+        at,
+    ));
+    writes.append(&mut draft.writes_after);
+    Step::new(draft, writes, record_at, changed)
+}
