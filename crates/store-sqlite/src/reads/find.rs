@@ -9,8 +9,12 @@ use crate::shared::Shared;
 use crate::sql::{self, Plan};
 use basalt_base::{Error, Reason, Result};
 use basalt_store::{Found, Position, Query, Record, eval};
+use rusqlite::Statement;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering::SeqCst;
+
+/// Longer statements hold long lists and are not worth keeping.
+const CACHED_BYTES_MAX: usize = 16 * 1024;
 
 /// The object of that id and its row number.
 pub(crate) fn by_id(session: &Session, layout: &Layout, id: &str) -> Result<Option<(i64, Record)>> {
@@ -52,38 +56,51 @@ pub(crate) fn find(session: &Session, view: &View, query: &Query) -> Result<Foun
     let Some(layout) = view.schema.layout(&query.collection) else {
         return Ok(found);
     };
+    for narrower in sql::narrowed(layout, query) {
+        let records = find_planned(session, layout, &narrower)?;
+        if Some(records.len() as u64) == query.limit {
+            found.records = records;
+            return Ok(found);
+        }
+    }
+    found.records = find_planned(session, layout, query)?;
+    Ok(found)
+}
+
+fn find_planned(session: &Session, layout: &Layout, query: &Query) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
     let plan = sql::plan(layout, query);
     if !plan.sorts_in_rust() {
         let result = each(session, query, &plan, |record| {
-            found.records.push(record);
+            records.push(record);
             Ok(ControlFlow::Continue(()))
         });
-        return result.map(|()| found);
+        return result.map(|()| records);
     }
     let wanted = query.limit.map(|limit| limit.saturating_add(query.skip));
     let bound = wanted.map_or(usize::MAX, |n| {
         usize::try_from(n.saturating_mul(2)).map_or(usize::MAX, |n| n.max(1_024))
     });
     each_match(session, query, &plan, |_, record| {
-        found.records.push(record);
-        if found.records.len() >= bound {
+        records.push(record);
+        if records.len() >= bound {
             // Rows come in the order that breaks ties, so that sorting a part is stable too.
-            eval::sort_records(&mut found.records, &query.sort);
-            found.records.truncate(bound / 2);
+            eval::sort_records(&mut records, &query.sort);
+            records.truncate(bound / 2);
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    eval::sort_records(&mut found.records, &query.sort);
+    eval::sort_records(&mut records, &query.sort);
     let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
-    found.records.drain(..skip.min(found.records.len()));
+    records.drain(..skip.min(records.len()));
     if let Some(limit) = query.limit {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        found.records.truncate(limit);
+        records.truncate(limit);
     }
-    for record in &mut found.records {
+    for record in &mut records {
         plan.strip(record);
     }
-    Ok(found)
+    Ok(records)
 }
 
 /// Hands each object to `sink` until it breaks.
@@ -146,6 +163,19 @@ pub(crate) fn each_match(
     session.slots.lock().clone_from(&plan.slots);
     let mut statement = session.conn.prepare_cached(&plan.sql).typed()?;
     plan.bind(&mut statement)?;
+    each_row(&mut statement, query, plan, &mut sink)?;
+    if plan.sql.len() > CACHED_BYTES_MAX {
+        statement.discard();
+    }
+    Ok(())
+}
+
+fn each_row(
+    statement: &mut Statement<'_>,
+    query: &Query,
+    plan: &Plan<'_>,
+    sink: &mut impl FnMut(i64, Record) -> Result<ControlFlow<()>>,
+) -> Result<()> {
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(function_error)? {
         let record = row::record(row, 1, plan.columns.iter().copied())?;

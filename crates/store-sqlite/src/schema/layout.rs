@@ -68,6 +68,7 @@ impl Shape {
 pub(crate) struct Column {
     pub(crate) name: Arc<str>,
     pub(crate) id: FieldId,
+    pub(crate) ty: FieldType,
     pub(crate) shape: Shape,
 }
 
@@ -125,6 +126,7 @@ impl Layout {
             .map(|field| Column {
                 name: field.def.name.clone(),
                 id: field.id,
+                ty: field.def.ty.clone(),
                 shape: Shape::of(&field.def.ty),
             })
             .collect();

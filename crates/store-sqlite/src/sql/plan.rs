@@ -1,7 +1,8 @@
 //! A whole query: what SQL does of it and what is left to Rust.
 
 use super::binds::Binds;
-use super::filter::{Condition, condition};
+use super::condition::Condition;
+use super::filter::condition;
 use super::sort;
 use crate::error::Typed;
 use crate::functions::Slots;

@@ -1,5 +1,6 @@
 //! Tests of the embedded store.
 
+mod conformance;
 mod support;
 
 mod files;
