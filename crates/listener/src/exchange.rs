@@ -95,6 +95,16 @@ impl std::fmt::Debug for RequestBody {
     }
 }
 
+/// Which route served a request, for logs and metrics; an adapter puts it into the extensions of
+/// its response.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The route's template, like `/classes/:class/:id`; never a path as sent.
+    pub template: &'static str,
+    /// The app, once it is known to exist.
+    pub app: Option<basalt_base::AppId>,
+}
+
 /// A response.
 pub type Response = http::Response<ResponseBody>;
 

@@ -1,0 +1,57 @@
+//! Bodies over the limit are refused early, and slow ones end.
+
+use crate::server::{read_all, start, start_with};
+use basalt_listener::Limits;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+
+#[tokio::test]
+async fn a_body_that_is_announced_too_large_is_refused_before_it_is_sent() {
+    let server = start();
+    let text = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n";
+    let answer = server.exchange(text).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn an_endless_body_is_refused_while_it_comes() {
+    let server = start();
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await
+        .unwrap();
+    let mut chunk = b"10000\r\n".to_vec();
+    chunk.extend(vec![b'a'; 0x10000]);
+    chunk.extend(b"\r\n");
+    let mut sent = 0;
+    while stream.write_all(&chunk).await.is_ok() {
+        sent += 1;
+        assert!(sent < 10_000, "the server goes on reading");
+    }
+    assert_eq!(server.echo.paths().len(), 1);
+}
+
+#[tokio::test]
+async fn the_refusal_arrives_though_the_client_goes_on_sending() {
+    let server = start();
+    let mut text = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1100000\r\n\r\n".to_vec();
+    text.extend(vec![b'a'; 500_000]);
+    let answer = server.exchange(&text).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_stands_still_ends() {
+    let limits = Limits {
+        body_idle_time_max: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let server = start_with(limits, None);
+    let mut stream = server.connect().await;
+    let text = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc";
+    stream.write_all(text).await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert!(answer.contains("cancelled"), "{answer}");
+    assert_eq!(server.stats.view().slow_peers_total, 1);
+}
