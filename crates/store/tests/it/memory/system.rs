@@ -1,0 +1,56 @@
+//! The registry.
+
+use basalt_base::{AppId, BoxFuture, Error, Map, Reason, Result, Timestamp};
+use basalt_store::{AppRow, StoreId, SystemStore};
+use std::sync::Mutex;
+
+#[derive(Default)]
+pub struct System {
+    rows: Mutex<(u32, Vec<AppRow>)>,
+}
+
+impl SystemStore for System {
+    fn apps(&self) -> BoxFuture<'_, Result<Vec<AppRow>>> {
+        let rows = self.rows.lock().unwrap().1.clone();
+        Box::pin(async { Ok(rows) })
+    }
+
+    fn create_app<'a>(
+        &'a self,
+        app_id: &'a AppId,
+        account: &'a str,
+        settings: Map,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<AppRow>> {
+        Box::pin(async move {
+            let mut rows = self.rows.lock().unwrap();
+            if rows.1.iter().any(|row| row.app_id == *app_id) {
+                return Err(Error::new(Reason::DuplicateValue, "The app id is taken."));
+            }
+            rows.0 += 1;
+            let row = AppRow {
+                store_id: StoreId(rows.0),
+                app_id: app_id.clone(),
+                account: account.to_owned(),
+                settings,
+                created_at: at,
+            };
+            rows.1.push(row.clone());
+            Ok(row)
+        })
+    }
+
+    fn update_app(&self, store_id: StoreId, settings: Map) -> BoxFuture<'_, Result<()>> {
+        let mut rows = self.rows.lock().unwrap();
+        for row in rows.1.iter_mut().filter(|row| row.store_id == store_id) {
+            row.settings.clone_from(&settings);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn remove_app(&self, store_id: StoreId) -> BoxFuture<'_, Result<()>> {
+        let mut rows = self.rows.lock().unwrap();
+        rows.1.retain(|row| row.store_id != store_id);
+        Box::pin(async { Ok(()) })
+    }
+}
