@@ -3,8 +3,9 @@
 use super::{Layout, Schema, Shape, ddl, load, types};
 use crate::error::Typed;
 use basalt_base::{Error, Reason, Result};
-use basalt_store::{Collection, FieldRef, IndexDef, IndexKind};
+use basalt_store::{Collection, DuplicateKey, FieldRef, IndexDef, IndexKind};
 use rusqlite::{Connection, params};
+use std::sync::Arc;
 
 /// Makes an index; `None` when an equal one is there.
 pub(super) fn create(
@@ -46,7 +47,7 @@ pub(super) fn create(
             "CREATE {unique}INDEX i{id} ON {table} ({columns})"
         ))
         .map_err(|error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::ConstraintViolation) => duplicate(&index.name),
+            Some(rusqlite::ErrorCode::ConstraintViolation) => duplicate(layout, &index.name),
             _ => crate::error::sqlite(error),
         })?;
         // Statistics of the new index, from a sample; without them the planner guesses.
@@ -57,11 +58,15 @@ pub(super) fn create(
 }
 
 /// The error for a value that a unique index holds already.
-pub(crate) fn duplicate(index: &str) -> Error {
+pub(crate) fn duplicate(layout: &Layout, index: &Arc<str>) -> Error {
     Error::new(
         Reason::DuplicateValue,
         format!("duplicate value for index {index}"),
     )
+    .with_source(DuplicateKey {
+        collection: layout.collection.name.clone(),
+        index: index.clone(),
+    })
 }
 
 /// The column list of the index; `None` when the R*Tree that the field has anyway serves it.
@@ -150,7 +155,7 @@ pub(super) fn drop_with_field(
 }
 
 /// The name of the unique index that SQLite's message is about: it lists the columns.
-pub(crate) fn violated<'a>(layout: &'a Layout, message: &str) -> Option<&'a str> {
+pub(crate) fn violated<'a>(layout: &'a Layout, message: &str) -> Option<&'a Arc<str>> {
     let listed = message.rsplit_once(": ").map_or(message, |(_, list)| list);
     let wanted: Vec<&str> = listed
         .split(", ")
@@ -167,5 +172,5 @@ pub(crate) fn violated<'a>(layout: &'a Layout, message: &str) -> Option<&'a str>
                 })
             })
         })
-        .map(|index| &*index.name)
+        .map(|index| &index.name)
 }

@@ -95,9 +95,7 @@ fn near(column: &Column, center: GeoPoint, radians: f64, binds: &mut Binds) -> C
     for number in [center.latitude, center.longitude, radians] {
         binds.push(number);
     }
-    Condition::exact(format!(
-        "{sql}geo_dist({name}_lat, {name}_lng, ?, ?) <= ?)"
-    ))
+    Condition::exact(format!("{sql}geo_dist({name}_lat, {name}_lng, ?, ?) <= ?)"))
 }
 
 /// A box on the earth, in degrees.

@@ -127,12 +127,7 @@ pub(super) fn nested(
 }
 
 /// Where the path meets no list, the value is where the path says; where it does, Rust looks.
-fn nested_equal(
-    column: &Column,
-    rest: &[Box<str>],
-    value: &Value,
-    binds: &mut Binds,
-) -> Condition {
+fn nested_equal(column: &Column, rest: &[Box<str>], value: &Value, binds: &mut Binds) -> Condition {
     let name = column.physical();
     let some = || Condition::superset(format!("{name} IS NOT NULL"));
     let plain = |key: &str| !key.starts_with('$') && !key.contains(['"', '\\', '\'']);

@@ -28,10 +28,42 @@ pub(super) fn condition(place: &Place<'_>, test: &Test, binds: &mut Binds) -> Co
     match test {
         Test::Eq(value) => equal(place, value, binds),
         Test::In(values) => one_of(place, values, binds),
-        Test::Lt(bound) => range(place, bound, Side { less: true, equal: false }, binds),
-        Test::Lte(bound) => range(place, bound, Side { less: true, equal: true }, binds),
-        Test::Gt(bound) => range(place, bound, Side { less: false, equal: false }, binds),
-        Test::Gte(bound) => range(place, bound, Side { less: false, equal: true }, binds),
+        Test::Lt(bound) => range(
+            place,
+            bound,
+            Side {
+                less: true,
+                equal: false,
+            },
+            binds,
+        ),
+        Test::Lte(bound) => range(
+            place,
+            bound,
+            Side {
+                less: true,
+                equal: true,
+            },
+            binds,
+        ),
+        Test::Gt(bound) => range(
+            place,
+            bound,
+            Side {
+                less: false,
+                equal: false,
+            },
+            binds,
+        ),
+        Test::Gte(bound) => range(
+            place,
+            bound,
+            Side {
+                less: false,
+                equal: true,
+            },
+            binds,
+        ),
         Test::Exists(wanted) => match place.id {
             None => Condition::constant(*wanted),
             Some(id) => {
@@ -102,7 +134,10 @@ fn equal(place: &Place<'_>, value: &Value, binds: &mut Binds) -> Condition {
 fn one_of(place: &Place<'_>, values: &[Value], binds: &mut Binds) -> Condition {
     let column = place.column;
     let null = place.id.is_some() && values.iter().any(|v| matches!(v, Value::Null));
-    let params: Vec<Param> = values.iter().filter_map(|v| param(place.shape, v)).collect();
+    let params: Vec<Param> = values
+        .iter()
+        .filter_map(|v| param(place.shape, v))
+        .collect();
     let among = if params.is_empty() {
         Condition::constant(false)
     } else if let Some(list) = as_json(&params) {
@@ -177,7 +212,11 @@ fn range(place: &Place<'_>, bound: &Value, side: Side, binds: &mut Binds) -> Con
 
 /// The column keeps milliseconds. A bound within a millisecond lies above that millisecond.
 fn date_bound(at: Timestamp, side: Side) -> (Param, Side) {
-    let equal = if sub_millis(at) { side.less } else { side.equal };
+    let equal = if sub_millis(at) {
+        side.less
+    } else {
+        side.equal
+    };
     (Param::Integer(at.millis()), Side { equal, ..side })
 }
 

@@ -104,7 +104,7 @@ fn constraint(layout: &Layout, write_id: &str, error: rusqlite::Error) -> Error 
     }
     let message = error.to_string();
     match violated(layout, &message) {
-        Some(index) => duplicate(index),
+        Some(index) => duplicate(layout, index),
         None if message.ends_with("._id") => taken(write_id),
         None => Error::internal(error),
     }
