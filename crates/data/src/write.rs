@@ -54,7 +54,7 @@ async fn create_once(
             .map_err(|e| (e, false)),
         Err(e) => {
             let taken = !own_id && id_is_taken(core, &step, &e).await;
-            Err((refused(core, call, Some(&step), e), taken))
+            Err((refused(core, call, &step, e), taken))
         }
     }
 }
@@ -73,7 +73,7 @@ pub(crate) async fn update(core: &Core, call: &Call, update: Update) -> Result<U
     let mut step = update::prepare(core, call, update).await?;
     match apply(core, &mut step).await {
         Ok(written) => finish::updated(core, call, step, written).await,
-        Err(e) => Err(refused(core, call, Some(&step), e)),
+        Err(e) => Err(refused(core, call, &step, e)),
     }
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn delete(core: &Core, call: &Call, delete: Delete) -> Result<(
             finish::deleted(core, call, step, written).await;
             Ok(())
         }
-        Err(e) => Err(refused(core, call, Some(&step), e)),
+        Err(e) => Err(refused(core, call, &step, e)),
     }
 }
 
@@ -97,16 +97,26 @@ async fn apply(core: &Core, step: &mut Step) -> Result<Vec<Written>> {
         .unwrap_or_else(|| Err(Error::internal("a store answered no batch")))
 }
 
-/// The caller's error for what the store refused; without a step, nothing tells which one it was.
-fn refused(core: &Core, call: &Call, step: Option<&Step>, error: Error) -> Error {
-    if let Some(key) = DuplicateKey::of(&error) {
-        let own = core.deps.guard.duplicate(&key.collection, &key.index);
-        return own.unwrap_or_else(errors::duplicate);
+/// The caller's error for what the store refused of a step.
+fn refused(core: &Core, call: &Call, step: &Step, error: Error) -> Error {
+    if error.reason() == Reason::DuplicateValue {
+        return duplicate(core, std::slice::from_ref(step), &error);
     }
-    match step {
-        Some(step) => step.missing_is_refused(core, call, error),
-        None => error,
-    }
+    step.missing_is_refused(core, call, error)
+}
+
+/// The collection's own error for a value that is taken.
+fn duplicate(core: &Core, steps: &[Step], error: &Error) -> Error {
+    let guard = &core.deps.guard;
+    let own = match DuplicateKey::of(error) {
+        Some(key) => guard.duplicate(&key.collection, &key.index),
+        // A store that does not attach the key ends its message with the index.
+        None => error.message().rsplit(' ').next().and_then(|index| {
+            let mut collections = steps.iter().flat_map(|s| &s.about).flatten();
+            collections.find_map(|name| guard.duplicate(name, index))
+        }),
+    };
+    own.unwrap_or_else(errors::duplicate)
 }
 
 /// Deletes every object of a collection, slice by slice.

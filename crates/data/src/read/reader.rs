@@ -19,9 +19,10 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// With a snapshot where several reads have to agree.
     pub(super) async fn open(core: &'a Core, snapshot: bool) -> Result<Self> {
-        let snapshot = match snapshot {
-            true => Some(core.deps.store.snapshot().await?),
-            false => None,
+        let snapshot = if snapshot {
+            Some(core.deps.store.snapshot().await?)
+        } else {
+            None
         };
         Ok(Self { core, snapshot })
     }

@@ -48,21 +48,18 @@ fn resolve<'a>(
                 let subplan = &plan.subqueries[*subquery];
                 let found = rows(reader, call, subplan).await?;
                 let ids = found.into_iter().map(|r| r.id.into_string());
-                match join {
-                    Some(join) => {
-                        let owners = reader.owners(join, ids.collect()).await?;
-                        one_of_ids(owners, *negated)
-                    }
-                    None => {
-                        let reference = |id| {
-                            Value::Reference(Reference {
-                                collection: subplan.name.to_string(),
-                                id,
-                            })
-                        };
-                        let list = ids.map(reference).collect();
-                        Filter::Test(path.clone(), one_of(list, *negated))
-                    }
+                if let Some(join) = join {
+                    let owners = reader.owners(join, ids.collect()).await?;
+                    one_of_ids(owners, *negated)
+                } else {
+                    let reference = |id| {
+                        Value::Reference(Reference {
+                            collection: subplan.name.to_string(),
+                            id,
+                        })
+                    };
+                    let list = ids.map(reference).collect();
+                    Filter::Test(path.clone(), one_of(list, *negated))
                 }
             }
             Planned::Select {

@@ -98,9 +98,8 @@ impl<'a> Viewer<'a> {
     pub(crate) fn hide(&self, record: &mut Record) {
         let users = self.collection == system::USER;
         if !self.principal.sees_internal_fields() {
-            record
-                .fields
-                .retain(|(name, _)| !names::is_internal(name) && !(users && &**name == "password"));
+            let secret = |name: &str| names::is_internal(name) || (users && name == "password");
+            record.fields.retain(|(name, _)| !secret(name));
         }
         if self.principal.reads_everything() {
             return;

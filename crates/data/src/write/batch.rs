@@ -90,7 +90,7 @@ impl Run {
                     let created = super::create(core, call, create).await;
                     created.map(BatchStepDone::Created)
                 }
-                (Err(e), _) => Err(refused(core, call, Some(&step), e)),
+                (Err(e), _) => Err(refused(core, call, &step, e)),
             });
         }
         Ok(())
@@ -184,7 +184,10 @@ async fn attempt(core: &Core, call: &Call, steps: Vec<BatchStep>) -> Result<Vec<
     let written = done
         .pop()
         .unwrap_or_else(|| Err(Error::internal("a store answered no batch")))
-        .map_err(|e| refused(core, call, None, e))?;
+        .map_err(|e| match e.reason() {
+            Reason::DuplicateValue => super::duplicate(core, &prepared, &e),
+            _ => e,
+        })?;
     let mut rest = written.into_iter();
     let mut results = Vec::with_capacity(prepared.len());
     for (step, count) in prepared.into_iter().zip(counts) {
