@@ -143,7 +143,6 @@ fn compile(source: &str, options: PatternOptions) -> Result<fancy_regex::Regex> 
     fancy_regex::RegexBuilder::new(&translated)
         .case_insensitive(options.ignore_case)
         .multi_line(options.multi_line)
-        .ignore_whitespace(options.extended)
         .dot_matches_new_line(options.dot_all)
         .backtrack_limit(BACKTRACK_MAX)
         .delegate_size_limit(PROGRAM_BYTES_MAX)

@@ -2,6 +2,7 @@
 
 /// Rewrites `\Q..\E` to escaped text and escapes what PCRE and JavaScript take literally but the
 /// engine does not: braces that are no repetition, and within classes `[`, `&&`, `--` and `~~`.
+/// With `extended`, leaves out blanks and comments.
 pub(super) fn translate(source: &str, extended: bool) -> String {
     let mut out = String::with_capacity(source.len() + 16);
     let mut rest = source;
@@ -26,19 +27,22 @@ pub(super) fn translate(source: &str, extended: bool) -> String {
                 tail
             }
             '-' if in_class && tail.starts_with('-') => {
-                out.push_str("\\-");
-                tail
+                // One of the two is an end of a range: of the first, or of what is before them.
+                if out.ends_with(['[', '^']) {
+                    out.push_str("\\-");
+                    tail
+                } else {
+                    out.push_str("-\\-");
+                    &tail[1..]
+                }
             }
             '{' if !in_class && !is_repetition(tail) => {
                 out.push_str("\\{");
                 tail
             }
-            '#' if extended && !in_class => comment(rest, &mut out),
-            // The engine would skip blanks in classes too.
-            _ if extended && in_class && (c == '#' || c.is_whitespace()) => {
-                push_literal(c, &mut out);
-                tail
-            }
+            // Left out here and not by the engine, which would drop escaped blanks too.
+            '#' if extended && !in_class => &rest[rest.find('\n').unwrap_or(rest.len())..],
+            _ if extended && !in_class && c.is_whitespace() => tail,
             _ => {
                 out.push(c);
                 tail
@@ -90,7 +94,7 @@ fn escape<'a>(tail: &'a str, out: &mut String) -> &'a str {
     }
 }
 
-/// A character as itself, in and out of classes, with and without `x`.
+/// A character as itself, in and out of classes.
 pub(super) fn push_literal(c: char, out: &mut String) {
     use std::fmt::Write as _;
     if c.is_alphanumeric() {
@@ -134,13 +138,6 @@ fn class_bracket<'a>(tail: &'a str, out: &mut String) -> &'a str {
     }
     out.push_str("\\[");
     tail
-}
-
-/// Copies a comment of the extended syntax as it is.
-fn comment<'a>(rest: &'a str, out: &mut String) -> &'a str {
-    let end = rest.find('\n').unwrap_or(rest.len());
-    out.push_str(&rest[..end]);
-    &rest[end..]
 }
 
 /// Whether `{tail` reads `{n}`, `{n,}`, `{n,m}`.

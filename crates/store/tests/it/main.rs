@@ -2,5 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod aggregate;
+mod apply;
+mod codec;
 mod conformance;
+mod eval;
 mod memory;
+mod pattern;
