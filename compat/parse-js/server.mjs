@@ -45,7 +45,7 @@ export async function startServer({ mode = 'development', env = {}, args = [] } 
     await exited;
     rmSync(dataDir, { recursive: true, force: true });
   };
-  return { origin, stop, log: () => log };
+  return { origin, stop, log: () => log, pid: child.pid, dataDir };
 }
 
 /** A server for a whole test file, with the SDK pointed at it. */
