@@ -136,7 +136,7 @@ fn limits_hold() {
         wide(20),
         r#"[{"$match":{"a":{"$in":[1,2,3,4,5]}}}]"#.to_owned(),
         r#"[{"$match":{"a":{"$regex":"aaaaaaaaaaa"}}}]"#.to_owned(),
-        format!("[{}]", vec![r#"{"$skip":1}"#; 4].join(",")),
+        format!("[{}]", [r#"{"$skip":1}"#; 4].join(",")),
     ];
     for stages in bad {
         let error = parse_with(&v(&stages), &limits).expect_err(&stages);
@@ -153,7 +153,7 @@ fn filters_mean_what_mongo_means() {
     let document = v(r#"{"_id":"x","a":{"b":[1,2]},"s":"Hello","n":5,"z":null}"#);
     let document = document.as_map().unwrap();
     let cases = [
-        (r#"{}"#, true),
+        ("{}", true),
         (r#"{"_id":"x"}"#, true),
         (r#"{"a.b":2}"#, true),
         (r#"{"a":{"b":[1,2]}}"#, true),
