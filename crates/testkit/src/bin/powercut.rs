@@ -1,0 +1,126 @@
+//! Power cuts under load, many times over: does the server keep what it acknowledged?
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use basalt_testkit::arguments::Arguments;
+use basalt_testkit::disk::{Mount, make_image};
+use basalt_testkit::report::{Report, say};
+use basalt_testkit::round::{Effort, Run};
+use basalt_testkit::server::Setup;
+use basalt_testkit::{draw, wait};
+
+const HELP: &str = "\
+Cuts the power of a server's disk under load, starts it again and checks what it had acknowledged.
+It needs root, xfs_io (Debian: xfsprogs) and a free loop device, and is not part of script/test.
+
+The disk is an ext4 file system in a file. A cut shuts that file system down without flushing its
+journal: what no fsync had waited for is lost, and the server sees errors until it is killed. The
+file system is then mounted again, which replays its journal. What a disk itself may lose after it
+has said that it flushed is not simulated.
+
+usage: powercut [--rounds N] [--seed N] [--synchronous full|normal]
+  --rounds N       how many cuts (default 20)
+  --seed N         repeat the choices of an earlier run (threads still race)
+  --synchronous S  the server's durability; with normal, losses are what is to be seen
+BASALT_BIN names the server's binary (default: the one beside this program).
+example: sudo BASALT_BIN=target/fast/basalt powercut --rounds 5";
+
+const ROUNDS: u64 = 20;
+const DISK_MIB: u64 = 1024;
+/// How long the server goes on without its disk, in which it must acknowledge nothing.
+const WITHOUT_DISK: Duration = Duration::from_millis(30);
+
+fn main() -> ExitCode {
+    let names = ["--rounds", "--seed", "--synchronous"];
+    let arguments = match Arguments::of_process(&names) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            say(HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            say(&format!("{error:#}"));
+            return ExitCode::from(2);
+        }
+    };
+    let mut report = Report::default();
+    if let Err(error) = run(&arguments, &mut report) {
+        report.outcome("run", Err(error));
+    }
+    report.end()
+}
+
+fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
+    let seed = arguments.get("--seed")?.unwrap_or_else(draw::any_seed);
+    let rounds = arguments.get("--rounds")?.unwrap_or(ROUNDS);
+    say(&format!("seed {seed}"));
+    let scratch = tempfile::Builder::new().prefix("basalt-power-").tempdir()?;
+    let (image, point) = (scratch.path().join("image"), scratch.path().join("disk"));
+    fs::create_dir(&point)?;
+    make_image(&image, DISK_MIB)?;
+    let mut setup = Setup::new(&point.join("data"))?;
+    if let Some(synchronous) = arguments.get::<String>("--synchronous")? {
+        let setting = ("BASALT_SYNCHRONOUS".to_owned(), synchronous);
+        setup.environment.push(setting);
+    }
+    let mut disk = Mount::image(&image, &point)?;
+    let server = setup.start()?;
+    let mut run = Run::begin(setup, &server, seed)?;
+    server.kill()?;
+    let mut lost = 0;
+    for round in 1..=rounds {
+        let (mounted, broken) = one_round(&mut run, disk, (&image, &point), round, report)?;
+        disk = mounted;
+        lost += broken;
+    }
+    report.outcome("verify", {
+        let found = format!("{}, {lost} lost in {rounds} cuts", run.history.tally);
+        run.verify().map(|broken| (found, broken))
+    });
+    disk.unmount()
+}
+
+/// Starts, loads, cuts, kills, mounts again, starts again, checks.
+fn one_round(
+    run: &mut Run,
+    disk: Mount,
+    (image, point): (&Path, &Path),
+    round: u64,
+    report: &mut Report,
+) -> anyhow::Result<(Mount, usize)> {
+    let draw = run.draw();
+    let effort = Effort {
+        threads: draw.between(8, 16) as usize,
+        time: Duration::from_millis(draw.between(50, 600)),
+    };
+    let server = run.setup.start()?;
+    let tally = run.load(server.address, &draw, effort, |_| {
+        disk.cut()?;
+        let cut = wait::now();
+        wait::until(
+            WITHOUT_DISK * 10,
+            "the end of a spell without a disk",
+            || (wait::now().since(cut) > WITHOUT_DISK).then_some(()),
+        )?;
+        server.kill()
+    })?;
+    disk.unmount()?;
+    let disk = Mount::image(image, point)?;
+    let server = run.setup.start()?;
+    // Without a disk a write may fail; it must only not be acknowledged.
+    let failed = std::mem::take(&mut run.history.failures).len();
+    let (objects, broken) = run.check(&server)?;
+    let found = format!(
+        "{} threads, cut after {} ms: {tally} ({failed} with an error); ready in {} ms; {objects} objects checked, {} lost",
+        effort.threads,
+        effort.time.as_millis(),
+        server.ready_after.as_millis(),
+        broken.len(),
+    );
+    report.step(&format!("round {round}"), &found, &broken);
+    server.kill()?;
+    Ok((disk, broken.len()))
+}

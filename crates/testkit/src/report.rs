@@ -1,0 +1,60 @@
+//! What a person at a terminal sees.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Broken promises shown of one step.
+const SHOWN_MAX: usize = 8;
+/// Characters shown of one of them.
+const SHOWN_CHARS_MAX: usize = 1200;
+
+/// Counts steps that passed and failed, and prints a line for each.
+#[derive(Debug, Default)]
+pub struct Report {
+    passed: u64,
+    failed: u64,
+}
+
+impl Report {
+    /// Prints a step: its name, what it found, and the broken promises if there are any.
+    pub fn step(&mut self, name: &str, found: &str, broken: &[String]) {
+        if broken.is_empty() {
+            self.passed += 1;
+            say(&format!("{name}: {found}: ok"));
+            return;
+        }
+        self.failed += 1;
+        say(&format!("{name}: {found}: FAILED, {} broken", broken.len()));
+        for message in broken.iter().take(SHOWN_MAX) {
+            let message: String = message.chars().take(SHOWN_CHARS_MAX).collect();
+            say(&format!("  {message}"));
+        }
+        if broken.len() > SHOWN_MAX {
+            say(&format!("  … and {} more", broken.len() - SHOWN_MAX));
+        }
+    }
+
+    /// Prints a step that found out by itself, or that could not be made.
+    pub fn outcome(&mut self, name: &str, outcome: anyhow::Result<(String, Vec<String>)>) {
+        match outcome {
+            Ok((found, broken)) => self.step(name, &found, &broken),
+            Err(error) => self.step(name, "not finished", &[format!("{error:?}")]),
+        }
+    }
+
+    /// Whether any step failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+
+    /// Prints the closing line.
+    pub fn end(self) -> ExitCode {
+        say(&format!("{} passed, {} failed", self.passed, self.failed));
+        ExitCode::from(u8::from(self.failed > 0))
+    }
+}
+
+/// Prints a line; nobody may be reading any more.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
