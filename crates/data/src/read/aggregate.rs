@@ -94,9 +94,7 @@ impl Drop for StopOnDrop {
 /// Stops the executor at the deadline, and when the caller is gone.
 fn check(core: &Core, stop: Arc<AtomicBool>) -> Check {
     let clock = core.deps.clock.clone();
-    let end = clock
-        .monotonic()
-        .after(core.options.limits.query_time_max);
+    let end = clock.monotonic().after(core.options.limits.query_time_max);
     Box::new(move || {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::new(
@@ -121,9 +119,7 @@ fn sink(
     collection: &Arc<str>,
     running: Arc<Mutex<Running>>,
 ) -> Box<dyn FnMut(Record) -> ControlFlow<()> + Send + 'static> {
-    let guard = collection
-        .starts_with('_')
-        .then(|| core.deps.guard.clone());
+    let guard = collection.starts_with('_').then(|| core.deps.guard.clone());
     let (call, collection) = (call.clone(), collection.clone());
     Box::new(move |mut record| {
         let users = *collection == *system::USER;

@@ -1,0 +1,16 @@
+//! Tests of the data engine on the embedded store.
+
+mod support;
+
+mod aggregates;
+mod batches;
+mod hooks;
+mod includes;
+mod limits;
+mod objects;
+mod permissions;
+mod protected;
+mod queries;
+mod relations;
+mod schemas;
+mod system;
