@@ -285,10 +285,6 @@ impl Identity {
         for done in self.shared.store.write(vec![WriteBatch::of(steps)]).await? {
             done?;
         }
-        SystemGuard {
-            shared: self.shared.clone(),
-        }
-        .committed(SESSION, None, None);
         Ok(())
     }
 }
