@@ -141,6 +141,7 @@ export function hidden(cls, p, object) {
     pointer: object !== undefined && p.isUser && object.owner === p.name,
   };
   const sets = Object.entries(cls.protectedFields).filter(([group]) => applies[group]);
-  if (sets.length === 0) return [];
+  // A group of owners can only give back what another group hides.
+  if (sets.every(([group]) => group === 'pointer')) return [];
   return ['secret', 'extra'].filter(field => sets.every(([, fields]) => fields.includes(field)));
 }
