@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// Broken promises shown of one step.
 const SHOWN_MAX: usize = 8;
 /// Characters shown of one of them.
-const SHOWN_CHARS_MAX: usize = 1200;
+const SHOWN_CHARS_MAX: usize = 400;
 
 /// Counts steps that passed and failed, and prints a line for each.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Report {
     pub fn outcome(&mut self, name: &str, outcome: anyhow::Result<(String, Vec<String>)>) {
         match outcome {
             Ok((found, broken)) => self.step(name, &found, &broken),
-            Err(error) => self.step(name, "not finished", &[format!("{error:?}")]),
+            Err(error) => self.step(name, "not finished", &[format!("{error:#}")]),
         }
     }
 

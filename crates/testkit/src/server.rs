@@ -92,6 +92,17 @@ impl Setup {
         Ok(server)
     }
 
+    /// Starts the server and kills it after `time`, whether it is ready by then or not.
+    pub fn start_in_vain(&self, time: Duration) -> anyhow::Result<()> {
+        let mut child = self.command(&self.serve()).spawn()?;
+        let output = Output::of(&mut child)?;
+        // Its ready line ends the wait early, which is as good a moment as any.
+        let _ = output.lines.recv_timeout(time);
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
     /// Runs the binary with `arguments` until it ends by itself.
     ///
     /// Errors: it is still there after `limit`, and is killed.

@@ -100,16 +100,26 @@ fn one_round(
     if loses_index {
         copy::remove(&run.setup.data_dir, "-shm")?;
     }
+    let dies_again = draw.chance(50);
+    if dies_again {
+        let time = Duration::from_millis(draw.between(1, 40));
+        run.setup.start_in_vain(time)?;
+    }
     let server = run.setup.start()?;
     let checking = wait::now();
     let (objects, mut broken) = run.check(&server)?;
     // Only a server that dies leaves a write without an answer; none may fail.
     broken.append(&mut run.history.failures);
     let found = format!(
-        "{} threads, killed after {} ms: {tally}; {}ready in {} ms; {objects} objects checked in {} ms",
+        "{} threads, killed after {} ms: {tally}; {}{}ready in {} ms; {objects} objects checked in {} ms",
         effort.threads,
         effort.time.as_millis(),
         if loses_index { "-shm deleted; " } else { "" },
+        if dies_again {
+            "killed at the start; "
+        } else {
+            ""
+        },
         server.ready_after.as_millis(),
         wait::now().since(checking).as_millis(),
     );

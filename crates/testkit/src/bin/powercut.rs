@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use basalt_testkit::arguments::Arguments;
 use basalt_testkit::disk::{Mount, make_image};
+use basalt_testkit::load::ITEM;
+use basalt_testkit::parse::{Parse, object_path};
 use basalt_testkit::report::{Report, say};
 use basalt_testkit::round::{Effort, Run};
 use basalt_testkit::server::Setup;
 use basalt_testkit::{draw, wait};
+use serde_json::json;
 
 const HELP: &str = "\
 Cuts the power of a server's disk under load, starts it again and checks what it had acknowledged.
@@ -29,6 +32,7 @@ BASALT_BIN names the server's binary (default: the one beside this program).
 example: sudo BASALT_BIN=target/fast/basalt powercut --rounds 5";
 
 const ROUNDS: u64 = 20;
+const FIRST_WRITES: u64 = 3;
 const DISK_MIB: u64 = 1024;
 /// How long the server goes on without its disk, in which it must acknowledge nothing.
 const WITHOUT_DISK: Duration = Duration::from_millis(30);
@@ -67,6 +71,7 @@ fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
         setup.environment.push(setting);
     }
     let mut disk = Mount::image(&image, &point)?;
+    disk = first_writes(&setup, disk, (&image, &point), report)?;
     let server = setup.start()?;
     let mut run = Run::begin(setup, &server, seed)?;
     server.kill()?;
@@ -81,6 +86,31 @@ fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
         run.verify().map(|broken| (found, broken))
     });
     disk.unmount()
+}
+
+/// Cuts right after the first write to an empty folder, a few times: the files are there at all.
+fn first_writes(
+    setup: &Setup,
+    mut disk: Mount,
+    (image, point): (&Path, &Path),
+    report: &mut Report,
+) -> anyhow::Result<Mount> {
+    let mut broken = Vec::new();
+    for number in 0..FIRST_WRITES {
+        let setup = setup.at(&point.join(format!("first{number}")));
+        let server = setup.start()?;
+        let id = Parse::rest(server.address).create(ITEM, &json!({"number": number}))?;
+        disk.cut()?;
+        server.kill()?;
+        disk.unmount()?;
+        disk = Mount::image(image, point)?;
+        let server = setup.start()?;
+        let item = Parse::rest(server.address).get(&object_path(ITEM, &id));
+        broken.extend(item.err().map(|error| format!("{error:#}")));
+        server.kill()?;
+    }
+    report.step("first writes", &format!("{FIRST_WRITES} cuts"), &broken);
+    Ok(disk)
 }
 
 /// Starts, loads, cuts, kills, mounts again, starts again, checks.

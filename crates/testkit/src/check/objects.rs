@@ -1,7 +1,7 @@
 //! Objects that one thread at a time wrote to: each is as it was acknowledged, or as a write without
 //! an answer would have made it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -67,19 +67,35 @@ fn judge(tracked: &Tracked, found: Option<(&str, &Value)>) -> Result<(), String>
     Ok(())
 }
 
+/// What is wrong, without the fields that are right.
 fn difference(tracked: &Tracked, there: Option<Fields>) -> String {
-    let show = |fields: Option<Fields>| {
-        fields.map_or("nothing".to_owned(), |fields| {
-            Value::Object(fields).to_string()
-        })
+    let id = tracked.id.as_deref().unwrap_or("no id");
+    let doubt = if tracked.pending.is_some() {
+        ", even though a write is unknown"
+    } else {
+        ""
     };
-    let unknown = tracked.pending.clone().map(&show);
-    format!(
-        "acknowledged {}, found {}, unknown {}",
-        show(tracked.now.clone()),
-        show(there),
-        unknown.as_deref().unwrap_or("nothing else")
-    )
+    match (&tracked.now, there) {
+        (Some(_), None) => format!("{id} is lost{doubt}"),
+        (None, Some(_)) => format!("{id} was deleted and is there{doubt}"),
+        (None, None) => format!("{id} is not there{doubt}"),
+        (Some(now), Some(there)) => {
+            let names: BTreeSet<&String> = now.keys().chain(there.keys()).collect();
+            let differ = names
+                .into_iter()
+                .filter(|name| now.get(*name) != there.get(*name));
+            let differ: Vec<String> = differ
+                .map(|name| {
+                    let show = |value: Option<&Value>| {
+                        value.map_or("nothing".to_owned(), Value::to_string)
+                    };
+                    let (now, there) = (show(now.get(name)), show(there.get(name)));
+                    format!("{name}: acknowledged {now}, found {there}")
+                })
+                .collect();
+            format!("{id} differs{doubt}: {}", differ.join("; "))
+        }
+    }
 }
 
 fn settle(tracked: &mut Tracked, found: Option<&Value>) {
