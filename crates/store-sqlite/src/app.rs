@@ -162,7 +162,7 @@ impl AppStore for App {
 
     fn verify(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         let options = ReadOptions {
-            time_max: std::time::Duration::from_secs(3_600),
+            time_max: std::time::Duration::from_hours(1),
         };
         let end = deadline(&self.shared, options);
         Box::pin(reads::run_long(&self.shared, end, |session, view| {

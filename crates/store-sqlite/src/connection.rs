@@ -5,6 +5,7 @@ use crate::error::Typed;
 use crate::functions::{self, SharedSlots};
 use crate::options::{Options, Synchronous};
 use basalt_base::Result;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub(crate) fn open_writer(path: &Path, options: &Options) -> Result<Session> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
          PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {};
          PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF;
-         PRAGMA cell_size_check = ON; PRAGMA analysis_limit = 400; PRAGMA cache_size = -{};",
+         PRAGMA analysis_limit = 400; PRAGMA cache_size = -{};",
         options.wal_checkpoint_bytes, options.writer_cache_kib,
     ))
     .typed()?;
@@ -63,7 +64,7 @@ pub(crate) fn open_reader(path: &Path, options: &Options) -> Result<Session> {
     conn.busy_timeout(Duration::from_secs(1)).typed()?;
     conn.execute_batch(&format!(
         "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
-         PRAGMA cell_size_check = ON; PRAGMA cache_size = -{}; PRAGMA mmap_size = {};",
+         PRAGMA cache_size = -{}; PRAGMA mmap_size = {};",
         options.reader_cache_kib, options.mmap_bytes_max,
     ))
     .typed()?;
@@ -72,6 +73,10 @@ pub(crate) fn open_reader(path: &Path, options: &Options) -> Result<Session> {
 }
 
 fn session(mut conn: Connection, options: &Options, limited: bool) -> Result<Session> {
+    // Plans must not depend on parameters: with sampled statistics SQLite would prepare a cached
+    // statement again for each new value, which costs more than a short read.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .typed()?;
     let control = Arc::new(Control::new(options.clock.clone()));
     let slots = SharedSlots::default();
     functions::register(&conn, &slots).typed()?;

@@ -70,7 +70,7 @@ impl Default for Options {
             wal_checkpoint_bytes: 16 * 1024 * 1024,
             wal_bytes_max: 64 * 1024 * 1024,
             snapshot_age_max: Duration::from_secs(30),
-            change_age_max: Duration::from_secs(600),
+            change_age_max: Duration::from_mins(10),
             change_bytes_max: 64 * 1024 * 1024,
             writer_cache_kib: 8 * 1024,
             reader_cache_kib: 1024,

@@ -57,12 +57,11 @@ impl Pool {
     }
 
     async fn with_permit(self: &Arc<Self>, from: &Arc<Semaphore>) -> Result<(Lease, bool)> {
-        let (permit, waited) = match from.clone().try_acquire_owned() {
-            Ok(permit) => (permit, false),
-            Err(_) => {
-                let permit = from.clone().acquire_owned().await;
-                (permit.map_err(|_| unavailable())?, true)
-            }
+        let (permit, waited) = if let Ok(permit) = from.clone().try_acquire_owned() {
+            (permit, false)
+        } else {
+            let permit = from.clone().acquire_owned().await;
+            (permit.map_err(|_| unavailable())?, true)
         };
         let mut lease = self.checkout()?;
         lease.permit = Some(permit);

@@ -22,7 +22,7 @@ impl<'a> Selection<'a> {
             Projection::Only(names) => layout
                 .columns
                 .iter()
-                .filter(|c| names.iter().any(|n| *n == c.name) || also.contains(&*c.name))
+                .filter(|c| names.contains(&c.name) || also.contains(&*c.name))
                 .collect(),
         };
         Self { columns }

@@ -149,5 +149,5 @@ fn same_nested(a: &Value, b: &Value) -> bool {
 
 /// Whether a time has a part below the milliseconds that columns keep.
 pub(crate) fn sub_millis(at: Timestamp) -> bool {
-    at.nanos() % 1_000_000 != 0
+    !at.nanos().is_multiple_of(1_000_000)
 }

@@ -308,7 +308,7 @@ fn set_rules(conn: &Connection, schema: &Schema, name: &str, rules: &Map) -> Res
     conn.prepare_cached("UPDATE basalt_collections SET rules = ? WHERE id = ?")
         .and_then(|mut s| s.execute(params![map_text(rules), changed.id.0]))
         .typed()?;
-    changed.rules = rules.clone();
+    changed.rules.clone_from(rules);
     Ok(schema.with(&layout.collection.name, Some(changed)))
 }
 

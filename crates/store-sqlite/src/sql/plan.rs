@@ -160,7 +160,9 @@ fn path_field<'a>(path: &'a Path, out: &mut HashSet<&'a str>) {
 fn filter_fields<'a>(filter: &'a Filter, out: &mut HashSet<&'a str>) {
     match filter {
         Filter::And(list) | Filter::Or(list) => {
-            list.iter().for_each(|part| filter_fields(part, out));
+            for part in list {
+                filter_fields(part, out);
+            }
         }
         Filter::Not(part) => filter_fields(part, out),
         Filter::Test(path, _) => path_field(path, out),

@@ -145,7 +145,9 @@ fn one_of(place: &Place<'_>, values: &[Value], binds: &mut Binds) -> Condition {
         Condition::exact(format!("{column} IN (SELECT value FROM json_each(?))"))
     } else {
         let marks = vec!["?"; params.len()].join(", ");
-        params.into_iter().for_each(|param| binds.push(param));
+        for param in params {
+            binds.push(param);
+        }
         Condition::exact(format!("{column} IN ({marks})"))
     };
     if !null {

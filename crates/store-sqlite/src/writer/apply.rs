@@ -263,9 +263,10 @@ fn delete_matching(
     if limit > 0 {
         find::each_match(tx.session, &query, &plan, |number, record| {
             doomed.push((number, record));
-            Ok(match doomed.len() as u64 >= limit {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
+            Ok(if doomed.len() as u64 >= limit {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             })
         })?;
     }

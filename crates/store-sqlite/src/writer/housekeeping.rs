@@ -128,12 +128,12 @@ impl Writer {
         self.commit(tx, 0).map_err(|(_, error)| error)?;
         Ok(more)
     }
+}
 
-    /// Before closing.
-    pub(super) fn finish(&mut self, session: &Session) {
-        if let Err(error) = session.conn.execute_batch("PRAGMA optimize") {
-            tracing::debug!(?error, "the planner's statistics could not be renewed");
-        }
+/// Before closing.
+pub(super) fn finish(session: &Session) {
+    if let Err(error) = session.conn.execute_batch("PRAGMA optimize") {
+        tracing::debug!(?error, "the planner's statistics could not be renewed");
     }
 }
 

@@ -137,7 +137,7 @@ impl Writer {
             self.guarded(&mut session, |writer, session| writer.act(session, message));
         }
         if let Some(session) = &session {
-            self.finish(session);
+            super::housekeeping::finish(session);
         }
         // The last connection to close moves the log into the file and removes it.
         self.shared.pool.close();
