@@ -75,6 +75,8 @@ reasons! {
     UnsupportedQuery Unsupported "unsupported_query" "The query uses an operator or stage that this server does not have; the message names it.";
     QueryTooComplex InvalidArgument "query_too_complex" "The query passes a complexity limit.";
     InvalidCollectionName InvalidArgument "invalid_collection_name" "The class name breaks the naming rules.";
+    MissingParameter InvalidArgument "missing_parameter" "A part of the request that the operation needs is missing; the message names it.";
+    ImmutableField InvalidArgument "immutable_field" "The field can't be added, changed or removed.";
     MissingObjectId InvalidArgument "missing_object_id" "The operation needs an object id.";
     InvalidFieldName InvalidArgument "invalid_field_name" "The field name breaks the naming rules or is reserved.";
     InvalidReference InvalidArgument "invalid_reference" "The pointer is not of the right shape.";

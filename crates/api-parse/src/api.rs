@@ -1,0 +1,248 @@
+//! The adapter's front: cheap checks first (app, keys), then the session, then the operation.
+
+use crate::decode::fail;
+use crate::json::{Json, Object};
+use crate::reply::Reply;
+use crate::request::Req;
+use crate::transport::{self, Body, Cors, Presented, QueryString};
+use crate::{App, Apps, errors, routes};
+use basalt_base::{Error, Kind, Limits, Reason, Result};
+use basalt_data::{Call, Rank};
+use basalt_listener::{Request, Response, bytes_response};
+use http::Method;
+use http::header::{self, HeaderMap, HeaderValue};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+const JSON: &str = "application/json; charset=utf-8";
+/// Longest installation id and request id in bytes.
+const ID_BYTES_MAX: usize = 255;
+
+/// The adapter.
+pub struct ParseApi {
+    apps: Arc<dyn Apps>,
+    cors: Cors,
+}
+
+/// What is left of a request once its body has been taken.
+struct Head<'h> {
+    path: Vec<Cow<'h, str>>,
+    query: &'h str,
+    method: &'h Method,
+    headers: &'h HeaderMap,
+    ip: std::net::IpAddr,
+    id: &'h Arc<str>,
+}
+
+impl ParseApi {
+    /// Over these apps.
+    pub fn new(apps: Arc<dyn Apps>) -> Self {
+        Self {
+            apps,
+            cors: Cors::default(),
+        }
+    }
+
+    /// The same with other cross-origin answers where no app is known yet, as in preflights.
+    pub fn with_cors(mut self, cors: Cors) -> Self {
+        self.cors = cors;
+        self
+    }
+
+    /// Answers one request; `path` is the raw path below the mount path (`/classes/Post`).
+    pub async fn handle(&self, path: &str, request: Request) -> Response {
+        let origin = request.head.headers.get(header::ORIGIN).cloned();
+        let id = request.id.clone();
+        let mut app = None;
+        let result = if request.head.method == Method::OPTIONS {
+            Ok(Reply::ok(""))
+        } else {
+            self.answer(path, request, &mut app).await
+        };
+        let options = app.as_deref().map(|app: &App| &app.options);
+        let reply = result.unwrap_or_else(|error| {
+            log(&error, &id);
+            errors::reply(&error, options.is_none_or(|o| o.sanitize_refusals))
+        });
+        let mut response = response(reply);
+        match options {
+            Some(options) if !options.allow_origin.is_empty() => {
+                let cors = Cors::new(&options.allow_origin, &options.allow_headers);
+                cors.apply(origin.as_ref(), response.headers_mut());
+            }
+            _ => self.cors.apply(origin.as_ref(), response.headers_mut()),
+        }
+        response
+    }
+
+    async fn answer(
+        &self,
+        path: &str,
+        request: Request,
+        found: &mut Option<Arc<App>>,
+    ) -> Result<Reply> {
+        let Request {
+            head, body, client, ..
+        } = request;
+        let (path, _) = transport::split(path);
+        let head = Head {
+            path: transport::segments(path)?,
+            query: head.uri.query().unwrap_or_default(),
+            method: &head.method,
+            headers: &head.headers,
+            ip: client.ip,
+            id: &request.id,
+        };
+        if let [only] = head.path.as_slice()
+            && only == "health"
+            && matches!(*head.method, Method::GET | Method::HEAD)
+        {
+            return Ok(Reply::ok(r#"{"status":"ok"}"#));
+        }
+        let mut presented = Presented::from_headers(head.headers)?;
+        let mut app = self.named_app(&mut presented, head.headers).await?;
+        let mut rank = None;
+        if let Some(app) = &app {
+            found.clone_from(&Some(app.clone()));
+            rank = Some(transport::rank(app, &presented, head.ip)?);
+        }
+        let limits = match &app {
+            Some(app) => app.options.limits.clone(),
+            None => Limits::default(),
+        };
+        let bytes = body.collect(limits.body_bytes_max).await?;
+        // File uploads are no JSON; nothing of them is read.
+        let raw = app.is_some() && head.path.first().is_some_and(|first| first == "files");
+        let bytes: &[u8] = if raw { b"" } else { &bytes };
+        let mut body = Body::parse(bytes, head.method, limits.json_depth_max)?;
+        if app.is_none() {
+            if let Json::Object(object) = &mut body.json {
+                presented.take_from(object)?;
+                app = self.find_app(presented.app.as_deref()).await?;
+            }
+            found.clone_from(&app);
+        }
+        let app = app.ok_or_else(unauthorized)?;
+        let rank = match rank {
+            Some(rank) => rank,
+            None => transport::rank(&app, &presented, head.ip)?,
+        };
+        Box::pin(operate(&app, head, presented, body, rank)).await
+    }
+
+    async fn find_app(&self, id: Option<&str>) -> Result<Option<Arc<App>>> {
+        match id {
+            Some(id) => self.apps.app(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The app that the headers name; HTTP Basic counts when it names one that exists.
+    async fn named_app(
+        &self,
+        presented: &mut Presented<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Option<Arc<App>>> {
+        if let Some(basic) = Presented::basic(headers)
+            && let Some(app) = self.find_app(Some(&basic.app)).await?
+        {
+            if let Some(key) = basic.master_key {
+                presented.master_key = Some(key.into());
+            }
+            if let Some(key) = basic.javascript_key {
+                presented.javascript_key = Some(key.into());
+            }
+            return Ok(Some(app));
+        }
+        self.find_app(presented.app.as_deref()).await
+    }
+}
+
+fn unauthorized() -> Error {
+    fail(Reason::Unauthorized, "unauthorized")
+}
+
+/// Resolves the caller and runs the operation.
+async fn operate(
+    app: &App,
+    head: Head<'_>,
+    presented: Presented<'_>,
+    body: Body<'_>,
+    rank: Rank,
+) -> Result<Reply> {
+    let method = match body.method {
+        Method::HEAD => Method::GET,
+        method => method,
+    };
+    let path_text = head.path.join("/");
+    let routed = routes::route(&method, head.path)?;
+    routed.act.check_rank(rank)?;
+    let token = presented.session_token.as_deref();
+    let token = token.filter(|_| routed.act.takes_session());
+    let caller = app.identity.caller(&app.id, rank, token).await?;
+    for id in [&presented.installation_id, &presented.request_id] {
+        if id.as_ref().is_some_and(|id| id.len() > ID_BYTES_MAX) {
+            return Err(fail(
+                Reason::InvalidJson,
+                "An id in the request is too long.",
+            ));
+        }
+    }
+    let call = Call {
+        principal: caller.principal,
+        installation_id: presented.installation_id.as_deref().map(Arc::from),
+        ip: Some(head.ip),
+        request_id: head.id.clone(),
+        context: presented.context,
+        depth: 0,
+        session_digest: caller.session_digest,
+    };
+    let query = QueryString::parse(head.query)?;
+    let no_body = Json::Object(Object::default());
+    let req = Req {
+        app,
+        call: &call,
+        args: &routed.args,
+        path: &path_text,
+        body: if method == Method::DELETE {
+            &no_body
+        } else {
+            &body.json
+        },
+        query: &query,
+        session_token: token,
+        request_id: presented.request_id.as_deref(),
+    };
+    routes::run(routed.act, &req).await
+}
+
+/// Logs what the caller must not see, once.
+fn log(error: &Error, id: &str) {
+    match error.kind() {
+        Kind::Internal | Kind::Corrupt | Kind::Unavailable => {
+            tracing::error!(request_id = id, error = ?error, "request failed");
+        }
+        _ => tracing::debug!(request_id = id, error = ?error, "request refused"),
+    }
+}
+
+fn response(reply: Reply) -> Response {
+    let mut response = bytes_response(reply.status, JSON, reply.body);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if let Some(seconds) = reply.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    match reply.location.map(HeaderValue::try_from) {
+        Some(Ok(location)) => {
+            headers.insert(header::LOCATION, location);
+        }
+        Some(Err(_)) => tracing::warn!("an address does not fit into a header"),
+        None => {}
+    }
+    response
+}

@@ -1,0 +1,12 @@
+//! One function per operation: decode, one engine call, encode.
+
+pub mod aggregate;
+pub mod batch;
+pub mod config;
+mod idempotency;
+pub mod installations;
+pub mod objects;
+pub mod schemas;
+pub mod server;
+pub mod sessions;
+pub mod users;

@@ -1,0 +1,165 @@
+//! The app's configuration: one object of a system class.
+
+use crate::decode::{self, fail, value};
+use crate::encode::{Fields, plain_map};
+use crate::json::{Json, Object};
+use crate::reply::Reply;
+use crate::request::Req;
+use basalt_base::{Map, Reason, Result, Value};
+use basalt_data::{Call, Create, FieldChange, ObjectQuery, Update};
+use basalt_store::{FieldOp, Op, Path, Record};
+use std::sync::Arc;
+
+const CLASS: &str = "_GlobalConfig";
+const ID: &str = "1";
+
+/// The parameters; those for the master key alone are shown to it alone.
+pub async fn get(req: &Req<'_>) -> Result<Reply> {
+    let query = ObjectQuery {
+        is_get: true,
+        ..ObjectQuery::of(CLASS)
+    };
+    let found = req.app.data.get(&req.call.as_master(), ID, query).await;
+    let page = match found {
+        Err(e) if e.reason() == Reason::ObjectNotFound => None,
+        other => Some(other?),
+    };
+    let record = page.as_ref().and_then(|page| page.records.first());
+    let part = |name| record.and_then(|record| map_of(record, name));
+    let hidden = part("masterKeyOnly").cloned().unwrap_or_default();
+    let master = req.call.principal.reads_everything();
+    let mut params = part("params").cloned().unwrap_or_default();
+    if !master {
+        params.retain(|name, _| hidden.get(name).and_then(Value::as_bool) != Some(true));
+    }
+    let mut body = Vec::with_capacity(256);
+    let mut fields = Fields::open(&mut body);
+    plain_map(fields.key("params"), &params, req.files());
+    if master && record.is_some() {
+        plain_map(fields.key("masterKeyOnly"), &hidden, req.files());
+    }
+    fields.close();
+    Ok(Reply::ok(body))
+}
+
+fn map_of<'a>(record: &'a Record, name: &str) -> Option<&'a Map> {
+    record.get(name).and_then(Value::as_map)
+}
+
+/// Sets and removes parameters.
+pub async fn update(req: &Req<'_>) -> Result<Reply> {
+    req.check_write("update the config")?;
+    let body = req.object()?;
+    let changes = changes(req, body)?;
+    let call = req.call.as_master();
+    // Two first updates may both find nothing; the one that comes second then updates.
+    for _ in 0..2 {
+        match req.app.data.update(&call, update_of(&changes)).await {
+            Err(e) if e.reason() == Reason::ObjectNotFound => {}
+            other => {
+                other?;
+                return Ok(Reply::ok(r#"{"result":true}"#));
+            }
+        }
+        match first(req, &call, &changes).await {
+            Err(e) if e.reason() == Reason::DuplicateValue => {}
+            other => {
+                other?;
+                return Ok(Reply::ok(r#"{"result":true}"#));
+            }
+        }
+    }
+    Err(fail(
+        Reason::TransactionConflict,
+        "The config changes too often.",
+    ))
+}
+
+struct Change {
+    name: String,
+    /// The new value; none removes the parameter.
+    value: Option<Value>,
+    master_only: bool,
+}
+
+fn changes(req: &Req<'_>, body: &Object<'_>) -> Result<Vec<Change>> {
+    let wrong = |name: &str| fail(Reason::InvalidJson, format!("{name} must be an object"));
+    let params = body.get("params").and_then(Json::as_object);
+    let params = params.ok_or_else(|| wrong("params"))?;
+    let master_only = match body.get("masterKeyOnly") {
+        None | Some(Json::Null) => None,
+        Some(json) => Some(json.as_object().ok_or_else(|| wrong("masterKeyOnly"))?),
+    };
+    let mut changes = Vec::with_capacity(params.len());
+    for (name, json) in params.iter() {
+        if !decode::is_name(name) {
+            let mut shown = name.to_owned();
+            crate::json::shorten(&mut shown);
+            let message = format!("Invalid field name: {shown}.");
+            return Err(fail(Reason::InvalidFieldName, message));
+        }
+        let op = json.as_object().and_then(|object| object.get("__op"));
+        let value = match op {
+            None => Some(value(&req.cx(), json)?),
+            Some(Json::String(op)) if op == "Delete" => None,
+            Some(other) => {
+                let message = format!("The {} operator is not supported yet.", other.shown());
+                return Err(fail(Reason::CommandUnavailable, message));
+            }
+        };
+        let hidden = master_only.and_then(|o| o.get(name));
+        changes.push(Change {
+            name: name.to_owned(),
+            value,
+            master_only: hidden.is_some_and(Json::truthy),
+        });
+    }
+    Ok(changes)
+}
+
+fn update_of(changes: &[Change]) -> Update {
+    let mut fields = Vec::with_capacity(changes.len() * 2);
+    for change in changes {
+        let mut push = |root: &str, op: Op| {
+            let mut path = Path::field(root);
+            path.rest.push(change.name.as_str().into());
+            fields.push(FieldChange::Field(FieldOp { path, op }));
+        };
+        if let Some(value) = &change.value {
+            push("params", Op::Set(value.clone()));
+            push("masterKeyOnly", Op::Set(Value::Bool(change.master_only)));
+        } else {
+            push("params", Op::Unset);
+            push("masterKeyOnly", Op::Unset);
+        }
+    }
+    Update {
+        collection: Arc::from(CLASS),
+        id: ID.into(),
+        fields,
+        acl: None,
+        filter: None,
+    }
+}
+
+async fn first(req: &Req<'_>, call: &Call, changes: &[Change]) -> Result<()> {
+    let (mut params, mut hidden) = (Map::new(), Map::new());
+    for change in changes {
+        if let Some(value) = &change.value {
+            params.insert(change.name.clone(), value.clone());
+            hidden.insert(change.name.clone(), Value::Bool(change.master_only));
+        }
+    }
+    let create = Create {
+        collection: Arc::from(CLASS),
+        id: Some(ID.to_owned()),
+        fields: vec![
+            FieldChange::set("params", Value::Map(params)),
+            FieldChange::set("masterKeyOnly", Value::Map(hidden)),
+        ],
+        acl: None,
+        created_at: None,
+        updated_at: None,
+    };
+    req.app.data.create(call, create).await.map(drop)
+}

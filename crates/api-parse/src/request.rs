@@ -1,0 +1,90 @@
+//! An operation's request, as handlers see it.
+
+use crate::App;
+use crate::decode::{Cx, fail};
+use crate::encode::Files;
+use crate::json::{Json, Object};
+use crate::transport::QueryString;
+use basalt_base::{Reason, Result};
+use basalt_data::{Call, Rank};
+use std::borrow::Cow;
+
+/// A request on its way to a handler.
+#[derive(Clone, Copy)]
+pub struct Req<'r> {
+    /// The app.
+    pub app: &'r App,
+    /// The caller.
+    pub call: &'r Call,
+    /// What the route's pattern captured, the class first.
+    pub args: &'r [Cow<'r, str>],
+    /// The decoded path without slashes at its ends.
+    pub path: &'r str,
+    /// The JSON body: an object or a list.
+    pub body: &'r Json<'r>,
+    /// The query string.
+    pub query: &'r QueryString<'r>,
+    /// The presented session token.
+    pub session_token: Option<&'r str>,
+    /// The id under which the request is done at most once; sub-requests have none.
+    pub request_id: Option<&'r str>,
+}
+
+impl<'r> Req<'r> {
+    /// The surroundings for decoders.
+    pub fn cx(&self) -> Cx<'r> {
+        Cx {
+            limits: &self.app.options.limits,
+            rank: self.call.principal.rank,
+            now: self.app.data.deps().clock.now(),
+            public_url: &self.app.options.public_url,
+            custom_ids: self.app.data.options().allow_custom_ids,
+        }
+    }
+
+    /// Where the app's files are.
+    pub fn files(&self) -> Files<'r> {
+        Files {
+            public_url: &self.app.options.public_url,
+            app: self.app.id.as_str(),
+        }
+    }
+
+    /// The class that the path names. Errors: `InvalidCollectionName`.
+    pub fn class(&self) -> Result<&'r str> {
+        crate::decode::class_name(self.arg(0))
+    }
+
+    /// A capture of the route's pattern.
+    pub fn arg(&self, n: usize) -> &'r str {
+        self.args.get(n).map_or("", |arg| arg)
+    }
+
+    /// The body as an object. Errors: `InvalidJson`.
+    pub fn object(&self) -> Result<&'r Object<'r>> {
+        let message = "The body must be a JSON object.";
+        self.body
+            .as_object()
+            .ok_or_else(|| fail(Reason::InvalidJson, message))
+    }
+
+    /// The body's entries with those of the query string over them.
+    pub fn params(&self) -> Cow<'r, Object<'r>> {
+        match self.body {
+            Json::Object(object) if self.query.raw.is_empty() => Cow::Borrowed(object),
+            body => {
+                let depth_max = self.app.options.limits.json_depth_max;
+                Cow::Owned(self.query.over(body, depth_max))
+            }
+        }
+    }
+
+    /// Refuses the read-only master key. Errors: `ReadOnly`.
+    pub fn check_write(&self, what: &str) -> Result<()> {
+        if self.call.principal.rank == Rank::ReadOnlyMaster {
+            let message = format!("read-only masterKey isn't allowed to {what}.");
+            return Err(fail(Reason::ReadOnly, message));
+        }
+        Ok(())
+    }
+}

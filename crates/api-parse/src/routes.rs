@@ -1,0 +1,268 @@
+//! The table of operations.
+
+use crate::decode::fail;
+use crate::handlers::{
+    aggregate, batch, config, installations, objects, schemas, server, sessions, users,
+};
+use crate::reply::Reply;
+use crate::request::Req;
+use basalt_base::{BoxFuture, Reason, Result};
+use basalt_data::Rank;
+use http::Method;
+use std::borrow::Cow;
+
+/// An operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    Find,
+    Get,
+    Create,
+    Update,
+    Delete,
+    Me,
+    LogIn,
+    LogOut,
+    LogInAs,
+    VerifyPassword,
+    CurrentSession,
+    UpgradeSession,
+    Install,
+    Batch,
+    Aggregate,
+    Schemas,
+    Schema,
+    CreateSchema,
+    UpdateSchema,
+    DeleteSchema,
+    Purge,
+    Config,
+    UpdateConfig,
+    ServerInfo,
+    Analytics,
+    /// Part of the protocol, not of this server; the text names it.
+    Absent(&'static str),
+}
+
+use Act::{
+    Absent, Aggregate, Analytics, Batch, Config, Create, CreateSchema, CurrentSession, Delete,
+    DeleteSchema, Find, Get, LogIn, LogInAs, LogOut, Me, Purge, Schema, Schemas, ServerInfo,
+    Update, UpdateConfig, UpdateSchema, UpgradeSession, VerifyPassword,
+};
+
+/// Method, path, operation, and the class where the path does not name it. `:` captures one
+/// segment, `*` all that are left. The first match counts.
+#[rustfmt::skip]
+const TABLE: &[(&str, &str, Act, &str)] = &[
+    ("GET",    "classes/:class",              Find,            ""),
+    ("POST",   "classes/:class",              Create,          ""),
+    ("GET",    "classes/:class/:id",          Get,             ""),
+    ("PUT",    "classes/:class/:id",          Update,          ""),
+    ("DELETE", "classes/:class/:id",          Delete,          ""),
+    ("POST",   "batch",                       Batch,           ""),
+    ("GET",    "users/me",                    Me,              ""),
+    ("GET",    "users",                       Find,            "_User"),
+    ("POST",   "users",                       Create,          "_User"),
+    ("GET",    "users/:id",                   Get,             "_User"),
+    ("PUT",    "users/:id",                   Update,          "_User"),
+    ("DELETE", "users/:id",                   Delete,          "_User"),
+    ("GET",    "login",                       LogIn,           ""),
+    ("POST",   "login",                       LogIn,           ""),
+    ("POST",   "logout",                      LogOut,          ""),
+    ("POST",   "loginAs",                     LogInAs,         ""),
+    ("GET",    "verifyPassword",              VerifyPassword,  ""),
+    ("POST",   "verifyPassword",              VerifyPassword,  ""),
+    ("GET",    "sessions/me",                 CurrentSession,  ""),
+    ("GET",    "sessions",                    Find,            "_Session"),
+    ("POST",   "sessions",                    Create,          "_Session"),
+    ("GET",    "sessions/:id",                Get,             "_Session"),
+    ("PUT",    "sessions/:id",                Update,          "_Session"),
+    ("DELETE", "sessions/:id",                Delete,          "_Session"),
+    ("POST",   "upgradeToRevocableSession",   UpgradeSession,  ""),
+    ("GET",    "roles",                       Find,            "_Role"),
+    ("POST",   "roles",                       Create,          "_Role"),
+    ("GET",    "roles/:id",                   Get,             "_Role"),
+    ("PUT",    "roles/:id",                   Update,          "_Role"),
+    ("DELETE", "roles/:id",                   Delete,          "_Role"),
+    ("GET",    "installations",               Find,            "_Installation"),
+    ("POST",   "installations",               Create,          "_Installation"),
+    ("GET",    "installations/:id",           Get,             "_Installation"),
+    ("PUT",    "installations/:id",           Update,          "_Installation"),
+    ("DELETE", "installations/:id",           Delete,          "_Installation"),
+    ("GET",    "aggregate/:class",            Aggregate,       ""),
+    ("GET",    "schemas",                     Schemas,         ""),
+    ("POST",   "schemas",                     CreateSchema,    ""),
+    ("GET",    "schemas/:class",              Schema,          ""),
+    ("POST",   "schemas/:class",              CreateSchema,    ""),
+    ("PUT",    "schemas/:class",              UpdateSchema,    ""),
+    ("DELETE", "schemas/:class",              DeleteSchema,    ""),
+    ("DELETE", "purge/:class",                Purge,           ""),
+    ("GET",    "config",                      Config,          ""),
+    ("PUT",    "config",                      UpdateConfig,    ""),
+    ("GET",    "serverInfo",                  ServerInfo,      ""),
+    ("POST",   "events/:name",                Analytics,       ""),
+    ("*",      "files/*",                     Absent("files"), ""),
+    ("*",      "functions/*",                 Absent("functions"), ""),
+    ("*",      "jobs/*",                      Absent("jobs"), ""),
+    ("*",      "cloud_code/*",                Absent("cloud_code"), ""),
+    ("*",      "hooks/*",                     Absent("hooks"), ""),
+    ("*",      "push/*",                      Absent("push"), ""),
+    ("*",      "push_audiences/*",            Absent("push_audiences"), ""),
+    ("*",      "scriptlog/*",                 Absent("scriptlog"), ""),
+    ("*",      "security/*",                  Absent("security"), ""),
+    ("*",      "graphql-config/*",            Absent("graphql-config"), ""),
+    ("*",      "requestPasswordReset/*",      Absent("requestPasswordReset"), ""),
+    ("*",      "verificationEmailRequest/*",  Absent("verificationEmailRequest"), ""),
+    ("*",      "challenge/*",                 Absent("challenge"), ""),
+    ("*",      "validate_purchase/*",         Absent("validate_purchase"), ""),
+];
+
+/// An operation with what the path held.
+#[derive(Debug)]
+pub struct Routed<'p> {
+    /// The operation.
+    pub act: Act,
+    /// The class, where there is one, and the pattern's captures.
+    pub args: Vec<Cow<'p, str>>,
+}
+
+/// Finds the operation of a method and path. Errors: `RouteNotFound`.
+pub fn route<'p>(method: &Method, path: Vec<Cow<'p, str>>) -> Result<Routed<'p>> {
+    let row = TABLE
+        .iter()
+        .find(|(verb, pattern, ..)| matches_verb(verb, method) && matches(pattern, &path));
+    let Some((_, pattern, act, class)) = row else {
+        let mut shown = path.join("/");
+        crate::json::shorten(&mut shown);
+        let message = format!("cannot route {method} /{shown}");
+        return Err(fail(Reason::RouteNotFound, message));
+    };
+    // The two ways to one class are one operation.
+    let mut args = Vec::with_capacity(2);
+    if !class.is_empty() {
+        args.push(Cow::Borrowed(*class));
+    }
+    let captures = pattern.split('/').zip(path);
+    args.extend(captures.filter(|(p, _)| p.starts_with(':')).map(|(_, s)| s));
+    let installs = *act == Create && args.first().is_some_and(|c| c == "_Installation");
+    let act = if installs { Act::Install } else { *act };
+    Ok(Routed { act, args })
+}
+
+fn matches_verb(verb: &str, method: &Method) -> bool {
+    verb == method.as_str()
+        || (verb == "*" && matches!(method.as_str(), "GET" | "POST" | "PUT" | "DELETE"))
+}
+
+fn matches(pattern: &str, path: &[Cow<'_, str>]) -> bool {
+    let mut path = path.iter();
+    for step in pattern.split('/') {
+        match (step, path.next()) {
+            ("*", _) => return true,
+            (_, None) => return false,
+            (step, Some(segment)) if step.starts_with(':') || step == segment => {}
+            _ => return false,
+        }
+    }
+    path.next().is_none()
+}
+
+impl Act {
+    /// Refuses callers without a master key where one is needed. Errors: `MasterKeyRequired`.
+    pub fn check_rank(self, rank: Rank) -> Result<()> {
+        let needs_master = matches!(
+            self,
+            Aggregate
+                | Schemas
+                | Schema
+                | CreateSchema
+                | UpdateSchema
+                | DeleteSchema
+                | Purge
+                | UpdateConfig
+                | ServerInfo
+                | Absent("hooks" | "push" | "cloud_code" | "jobs" | "scriptlog" | "security")
+        );
+        if needs_master && rank == Rank::Client {
+            let message = "unauthorized: master key is required";
+            return Err(fail(Reason::MasterKeyRequired, message));
+        }
+        Ok(())
+    }
+
+    /// Whether a presented session counts; signing in starts from none.
+    pub fn takes_session(self) -> bool {
+        self != LogIn
+    }
+}
+
+/// Runs an operation.
+pub fn run<'r>(act: Act, req: &'r Req<'r>) -> BoxFuture<'r, Result<Reply>> {
+    match act {
+        Find => Box::pin(objects::find(req)),
+        Get => Box::pin(objects::get(req)),
+        Create => Box::pin(objects::create(req)),
+        Update => Box::pin(objects::update(req)),
+        Delete => Box::pin(objects::delete(req)),
+        Me => Box::pin(users::me(req)),
+        LogIn => Box::pin(users::log_in(req)),
+        LogOut => Box::pin(users::log_out(req)),
+        LogInAs => Box::pin(users::log_in_as(req)),
+        VerifyPassword => Box::pin(users::verify_password(req)),
+        CurrentSession => Box::pin(sessions::current(req)),
+        UpgradeSession => Box::pin(sessions::upgrade(req)),
+        Act::Install => Box::pin(installations::create(req)),
+        Batch => Box::pin(batch::batch(req)),
+        Aggregate => Box::pin(aggregate::aggregate(req)),
+        Schemas => Box::pin(schemas::all(req)),
+        Schema => Box::pin(schemas::one(req)),
+        CreateSchema => Box::pin(schemas::create(req)),
+        UpdateSchema => Box::pin(schemas::update(req)),
+        DeleteSchema => Box::pin(schemas::delete(req)),
+        Purge => Box::pin(schemas::purge(req)),
+        Config => Box::pin(config::get(req)),
+        UpdateConfig => Box::pin(config::update(req)),
+        ServerInfo => Box::pin(server::info()),
+        Analytics => Box::pin(server::analytics()),
+        Absent(name) => Box::pin(server::absent(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &str, path: &str) -> Option<(Act, String)> {
+        let method = method.parse().unwrap();
+        let path = crate::transport::segments(path).unwrap();
+        let routed = route(&method, path).ok()?;
+        Some((routed.act, routed.args.join(",")))
+    }
+
+    #[test]
+    fn paths_lead_to_their_operations() {
+        let some = |act, args: &str| Some((act, args.to_owned()));
+        let table = [
+            ("GET", "/classes/Post", some(Find, "Post")),
+            ("PUT", "//classes//Post/x1/", some(Update, "Post,x1")),
+            ("GET", "/users/me", some(Me, "")),
+            ("GET", "/users/abc", some(Get, "_User,abc")),
+            ("GET", "/classes/_User/me", some(Get, "_User,me")),
+            (
+                "POST",
+                "/classes/_Installation",
+                some(Act::Install, "_Installation"),
+            ),
+            ("POST", "/files/a/b", some(Absent("files"), "")),
+            ("POST", "/functions", some(Absent("functions"), "")),
+            ("POST", "/events/AppOpened", some(Analytics, "AppOpened")),
+            ("PATCH", "/classes/Post/1", None),
+            ("GET", "/classes", None),
+            ("GET", "/classes/A/b/c", None),
+            ("DELETE", "/batch", None),
+            ("GET", "/constructor", None),
+        ];
+        for (method, path, expected) in table {
+            assert_eq!(found(method, path), expected, "{method} {path}");
+        }
+    }
+}

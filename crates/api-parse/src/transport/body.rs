@@ -1,0 +1,56 @@
+//! The body: JSON whatever its content type says, since clients avoid preflights that way.
+
+use crate::decode::fail;
+use crate::json::{Json, Object, parse};
+use basalt_base::{Reason, Result};
+use http::Method;
+
+/// A parsed body.
+#[derive(Debug)]
+pub struct Body<'a> {
+    /// The JSON: an object or a list; an empty body is an empty object.
+    pub json: Json<'a>,
+    /// The operation's method, after `_method`.
+    pub method: Method,
+}
+
+impl<'a> Body<'a> {
+    /// Parses a body. Errors: `InvalidJson`.
+    pub fn parse(bytes: &'a [u8], method: &Method, depth_max: usize) -> Result<Self> {
+        let mut json = if bytes.iter().all(u8::is_ascii_whitespace) {
+            Json::Object(Object::default())
+        } else {
+            parse(bytes, depth_max)?
+        };
+        let mut method = method.clone();
+        match &mut json {
+            Json::Object(object) => {
+                object.remove("_noBody");
+                if method == Method::POST {
+                    method = overridden(object)?;
+                }
+            }
+            Json::Array(_) => {}
+            _ => {
+                let message = "The body must be a JSON object.";
+                return Err(fail(Reason::InvalidJson, message));
+            }
+        }
+        Ok(Self { json, method })
+    }
+}
+
+fn overridden(object: &mut Object<'_>) -> Result<Method> {
+    match object.remove("_method") {
+        None => Ok(Method::POST),
+        Some(json) if !json.truthy() => Ok(Method::POST),
+        Some(Json::String(name)) => match name.to_ascii_uppercase().as_str() {
+            "GET" => Ok(Method::GET),
+            "POST" => Ok(Method::POST),
+            "PUT" => Ok(Method::PUT),
+            "DELETE" => Ok(Method::DELETE),
+            _ => Err(fail(Reason::RouteNotFound, "Unknown _method.")),
+        },
+        Some(_) => Err(fail(Reason::InvalidJson, "_method must be a string.")),
+    }
+}

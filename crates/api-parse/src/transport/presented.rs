@@ -1,0 +1,176 @@
+//! What a request presents of itself: in headers, in HTTP Basic, or within its body.
+
+use crate::decode::{fail, plain};
+use crate::json::{Json, Object, parse};
+use basalt_base::{Map, Reason, Result, Value};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, HeaderMap};
+use std::borrow::Cow;
+
+/// How deep a context may nest.
+const CONTEXT_DEPTH_MAX: usize = 20;
+
+/// The app, the keys and the rest of what comes beside an operation.
+#[derive(Clone, Debug, Default)]
+pub struct Presented<'a> {
+    /// The app's id.
+    pub app: Option<Cow<'a, str>>,
+    /// The master key, or the read-only one.
+    pub master_key: Option<Cow<'a, str>>,
+    /// The maintenance key.
+    pub maintenance_key: Option<Cow<'a, str>>,
+    /// A client's keys.
+    pub rest_key: Option<Cow<'a, str>>,
+    /// See `rest_key`.
+    pub javascript_key: Option<Cow<'a, str>>,
+    /// See `rest_key`.
+    pub client_key: Option<Cow<'a, str>>,
+    /// See `rest_key`.
+    pub windows_key: Option<Cow<'a, str>>,
+    /// The session's token.
+    pub session_token: Option<Cow<'a, str>>,
+    /// The client's installation.
+    pub installation_id: Option<Cow<'a, str>>,
+    /// The id under which this request is done at most once.
+    pub request_id: Option<Cow<'a, str>>,
+    /// What is handed to hooks.
+    pub context: Map,
+}
+
+impl<'a> Presented<'a> {
+    /// Reads the headers. Errors: `InvalidJson` for values that are not what they must be.
+    pub fn from_headers(headers: &'a HeaderMap) -> Result<Self> {
+        let get = |name: &'static str| -> Result<Option<Cow<'a, str>>> {
+            match headers.get(name).map(http::HeaderValue::to_str) {
+                None => Ok(None),
+                Some(Ok("")) => Ok(None),
+                Some(Ok(text)) => Ok(Some(Cow::Borrowed(text))),
+                Some(Err(_)) => {
+                    let message = format!("The header {name} holds more than plain text.");
+                    Err(fail(Reason::InvalidJson, message))
+                }
+            }
+        };
+        Ok(Self {
+            app: get("x-parse-application-id")?,
+            master_key: get("x-parse-master-key")?,
+            maintenance_key: get("x-parse-maintenance-key")?,
+            rest_key: get("x-parse-rest-api-key")?,
+            javascript_key: get("x-parse-javascript-key")?,
+            client_key: get("x-parse-client-key")?,
+            windows_key: get("x-parse-windows-key")?,
+            session_token: get("x-parse-session-token")?,
+            installation_id: get("x-parse-installation-id")?,
+            request_id: get("x-parse-request-id")?,
+            context: match get("x-parse-cloud-context")? {
+                Some(text) => context(&Json::String(text))?,
+                None => Map::new(),
+            },
+        })
+    }
+
+    /// The app and key of HTTP Basic: the user is the app, the password the master key or
+    /// `javascript-key=KEY`. The caller decides whether the app exists.
+    pub fn basic(headers: &HeaderMap) -> Option<Basic> {
+        let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, encoded) = value.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+        let (app, password) = decoded.split_once(':')?;
+        Some(Basic {
+            app: app.to_owned(),
+            javascript_key: password
+                .strip_prefix("javascript-key=")
+                .map(ToOwned::to_owned),
+            master_key: (!password.starts_with("javascript-key=") && !password.is_empty())
+                .then(|| password.to_owned()),
+        })
+    }
+
+    /// Takes what the body-embedded style carries out of the body. Errors: `Unauthorized`,
+    /// `InvalidSession` and `InvalidJson` for values that are no text.
+    pub fn take_from(&mut self, body: &mut Object<'a>) -> Result<()> {
+        body.remove("_RevocableSession");
+        self.app = text(body, "_ApplicationId", unauthorized)?;
+        self.javascript_key = text(body, "_JavaScriptKey", unauthorized)?;
+        text(body, "_ClientVersion", || not_text("_ClientVersion"))?;
+        body.remove("_ContentType");
+        let bad_token = || fail(Reason::InvalidSession, "Invalid session token");
+        let found = [
+            (
+                &mut self.installation_id,
+                text(body, "_InstallationId", || not_text("_InstallationId"))?,
+            ),
+            (
+                &mut self.session_token,
+                text(body, "_SessionToken", bad_token)?,
+            ),
+            (
+                &mut self.master_key,
+                text(body, "_MasterKey", unauthorized)?,
+            ),
+        ];
+        for (slot, value) in found {
+            if value.is_some() {
+                *slot = value;
+            }
+        }
+        if let Some(json) = body.remove("_context")
+            && json != Json::Null
+        {
+            self.context = context(&json)?;
+        }
+        Ok(())
+    }
+}
+
+/// What HTTP Basic carried.
+#[derive(Debug)]
+pub struct Basic {
+    /// The app.
+    pub app: String,
+    /// The master key.
+    pub master_key: Option<String>,
+    /// The JavaScript key.
+    pub javascript_key: Option<String>,
+}
+
+fn unauthorized() -> basalt_base::Error {
+    fail(Reason::Unauthorized, "unauthorized")
+}
+
+fn not_text(name: &str) -> basalt_base::Error {
+    fail(Reason::InvalidJson, format!("{name} must be a string."))
+}
+
+fn text<'a>(
+    body: &mut Object<'a>,
+    key: &str,
+    wrong: impl Fn() -> basalt_base::Error,
+) -> Result<Option<Cow<'a, str>>> {
+    match body.remove(key) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok((!text.is_empty()).then_some(text)),
+        Some(_) => Err(wrong()),
+    }
+}
+
+/// A context: an object, or the JSON of one as text.
+fn context(json: &Json<'_>) -> Result<Map> {
+    let bad = || fail(Reason::InvalidJson, "Invalid object for context.");
+    let parsed;
+    let json = match json {
+        Json::String(text) => {
+            parsed = parse(text.as_bytes(), CONTEXT_DEPTH_MAX).map_err(|_| bad())?;
+            &parsed
+        }
+        other => other,
+    };
+    match plain(json) {
+        Value::Map(map) => Ok(map),
+        _ => Err(bad()),
+    }
+}
