@@ -1,11 +1,11 @@
 //! Following references: one query for each level and collection, with the caller's rights.
 
-use super::plan::{Plan, Purpose, prepare};
+use super::plan::{Plan, Purpose, is_refusal, prepare};
 use super::reader::Reader;
 use super::resolve;
 use crate::core::Core;
 use crate::{Call, EventKind, Include, Included, ObjectQuery, Where, system};
-use basalt_base::{Error, Reason, Reference, Result, Value};
+use basalt_base::{Reference, Result, Value};
 use basalt_store::{FieldRef, Path, Record, Test};
 use std::collections::HashMap;
 
@@ -149,14 +149,4 @@ fn by_ids(name: &str, ids: &[&str]) -> ObjectQuery {
         is_get: true,
         ..ObjectQuery::of(name)
     }
-}
-
-fn is_refusal(error: &Error) -> bool {
-    matches!(
-        error.reason(),
-        Reason::AccessDenied
-            | Reason::OperationForbidden
-            | Reason::ObjectNotFound
-            | Reason::InvalidSession
-    )
 }

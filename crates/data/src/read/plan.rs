@@ -4,10 +4,10 @@
 
 use super::fields::{self, Shown};
 use super::limits;
-use super::translate::{Planned, Scope};
+use super::translate::{Asked, Planned, Scope};
 use crate::core::Core;
 use crate::rules::{Policy, Viewer};
-use crate::{Call, EventKind, Include, ObjectQuery, Operation, Principal, Where, names};
+use crate::{Call, EventKind, Include, ObjectQuery, Operation, Principal, Where, names, system};
 use basalt_base::{BoxFuture, Error, Reason, Result, Value};
 use basalt_store::{
     Access, Catalogue, Collection, FieldRef, FieldType, Filter, Path, Projection, Sort, SortKey,
@@ -110,37 +110,17 @@ pub(super) fn prepare<'a>(
 }
 
 async fn plan(core: &Core, call: &Call, mut query: ObjectQuery, purpose: Purpose) -> Result<Plan> {
-    let limits = &core.options.limits;
-    if matches!(purpose, Purpose::Top) {
-        core.check_depth(call)?;
-        limits::check(&query, limits)?;
-        check_explain(&call.principal, &query)?;
-    }
     let catalogue = core.catalogue();
-    let redirected_to = redirect(&catalogue, &mut query);
-    if query.collection.starts_with('_') {
-        core.deps.guard.rewrite_query(call, &mut query)?;
-    }
-    let hooks = &core.deps.hooks;
-    if !matches!(purpose, Purpose::Condition)
-        && hooks.wants(EventKind::BeforeFind, &query.collection)
-    {
-        let collection = query.collection.clone();
-        hooks.before_find(call, &mut query).await?;
-        // A hook narrows a query; it does not move it to where the guard has not looked.
-        query.collection = collection;
-    }
+    let redirected_to = enter(core, call, &catalogue, &mut query, &purpose).await?;
     let name = query.collection.clone();
     let collection = catalogue.collection(&name).cloned();
-    core.check_exists_for(&call.principal, &name, &catalogue)?;
     let policy = core.policy(&name, collection.as_deref())?;
     let id: Option<Box<str>> = exact_id(&query.filter).map(Into::into);
     let by_id = id.is_some() || query.is_get;
     let (rows, counted) = permitted(core, call, &query, &purpose, &policy, by_id)?;
 
     let viewer = Viewer::new(&call.principal, &name, &policy, &core.options);
-    let own =
-        &*name == crate::system::USER && is_own(&query.filter, call.principal.user.as_deref());
+    let user = call.principal.user.as_deref();
     let scope = Scope {
         core,
         call,
@@ -148,7 +128,7 @@ async fn plan(core: &Core, call: &Call, mut query: ObjectQuery, purpose: Purpose
         name: &name,
         collection: collection.as_deref(),
         viewer: &viewer,
-        own,
+        own: *name == *system::USER && is_own(&query.filter, user),
     };
     if let Purpose::Values(key) = &purpose {
         scope.check_path(key)?;
@@ -164,16 +144,8 @@ async fn plan(core: &Core, call: &Call, mut query: ObjectQuery, purpose: Purpose
         Purpose::Top | Purpose::Include => shown.projection(collection.as_deref(), &viewer),
     };
     drop(viewer);
-    let mut subqueries = Vec::with_capacity(asked.len());
-    for (query, purpose) in asked {
-        let readable = matches!(purpose, Purpose::Readable);
-        match prepare(core, call, query, purpose).await {
-            Ok(plan) => subqueries.push(plan),
-            Err(e) if readable && is_refusal(&e) => subqueries.push(Plan::of_nothing(&policy)),
-            Err(e) => return Err(e),
-        }
-    }
     Ok(Plan {
+        subqueries: prepare_all(core, call, asked, &policy).await?,
         limit: limit(core, call, &query, &purpose),
         include: fields::include(&mut query, collection.as_deref()),
         skip: query.skip,
@@ -183,7 +155,6 @@ async fn plan(core: &Core, call: &Call, mut query: ObjectQuery, purpose: Purpose
         redirected_to,
         policy,
         filter,
-        subqueries,
         id,
         rows,
         counted,
@@ -191,6 +162,54 @@ async fn plan(core: &Core, call: &Call, mut query: ObjectQuery, purpose: Purpose
         projection,
         shown,
     })
+}
+
+/// Limits, redirection, guard and hooks; where the query was redirected to.
+async fn enter(
+    core: &Core,
+    call: &Call,
+    catalogue: &Catalogue,
+    query: &mut ObjectQuery,
+    purpose: &Purpose,
+) -> Result<Option<Arc<str>>> {
+    if matches!(purpose, Purpose::Top) {
+        core.check_depth(call)?;
+        limits::check(query, &core.options.limits)?;
+        check_explain(&call.principal, query)?;
+    }
+    let redirected_to = redirect(catalogue, query);
+    if query.collection.starts_with('_') {
+        core.deps.guard.rewrite_query(call, query)?;
+    }
+    let hooks = &core.deps.hooks;
+    if !matches!(purpose, Purpose::Condition)
+        && hooks.wants(EventKind::BeforeFind, &query.collection)
+    {
+        let collection = query.collection.clone();
+        hooks.before_find(call, query).await?;
+        // A hook narrows a query; it does not move it to where the guard has not looked.
+        query.collection = collection;
+    }
+    core.check_exists_for(&call.principal, &query.collection, catalogue)?;
+    Ok(redirected_to)
+}
+
+/// Plans sub-queries. Whether something may be read is no error, just nothing.
+async fn prepare_all(
+    core: &Core,
+    call: &Call,
+    asked: Asked,
+    policy: &Arc<Policy>,
+) -> Result<Vec<Plan>> {
+    let mut plans = Vec::with_capacity(asked.len());
+    for (query, purpose) in asked {
+        let readable = matches!(purpose, Purpose::Readable);
+        plans.push(match prepare(core, call, query, purpose).await {
+            Err(e) if readable && is_refusal(&e) => Plan::of_nothing(policy),
+            other => other?,
+        });
+    }
+    Ok(plans)
 }
 
 impl Plan {
@@ -217,7 +236,8 @@ impl Plan {
     }
 }
 
-fn is_refusal(error: &Error) -> bool {
+/// Whether the caller may not, as opposed to something being wrong.
+pub(super) fn is_refusal(error: &Error) -> bool {
     matches!(
         error.reason(),
         Reason::AccessDenied

@@ -66,7 +66,10 @@ async fn every_dimension_of_a_query_is_limited() {
         ..query("P")
     };
     assert!(refused(far).await.contains("skip"));
+}
 
+#[tokio::test]
+async fn includes_are_limited() {
     let mut include = Include::default();
     let mut node = &mut include;
     for step in ["a", "b", "c", "d"] {

@@ -1,5 +1,10 @@
 //! Tests of the data engine on the embedded store.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what goes wrong in a helper fails the test that called it"
+)]
+
 mod support;
 
 mod aggregates;

@@ -117,6 +117,11 @@ async fn hidden_fields_can_not_be_asked_about_at_any_depth() {
         let got = why(w.data.find(&anyone(), filtered("Comment", outer)).await);
         assert_eq!(got.0, Reason::OperationForbidden);
     }
+}
+
+#[tokio::test]
+async fn hidden_fields_can_not_be_selected_or_sorted_by() {
+    let (w, _) = posts(vec![rule("*", &["secret"])]).await;
     let select = Where::Select {
         path: Path::field("text"),
         key: Path::dotted("secret.sub"),

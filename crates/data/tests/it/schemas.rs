@@ -115,6 +115,14 @@ async fn refusals_say_what_is_wrong() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn changes_that_do_not_fit_are_refused() {
+    let w = world().await;
+    let d = &w.data;
+    w.put("Post", vec![("n", Value::Int(1)), ("p", pointer("A", "1"))])
+        .await;
     let field = |name, ty| schema("Post", vec![(name, ty)]);
     let dropped = |name: &str| SchemaChangeRequest {
         drop_fields: vec![name.into()],
@@ -180,6 +188,8 @@ async fn refusals_say_what_is_wrong() {
     }
 }
 
+type ChangeRules = fn(&mut Rules);
+
 #[tokio::test]
 async fn rules_that_name_what_is_not_there_are_refused() {
     let w = world().await;
@@ -188,7 +198,7 @@ async fn rules_that_name_what_is_not_there_are_refused() {
         vec![("n", Value::Int(1)), ("owner", pointer("_User", "u"))],
     )
     .await;
-    let attempt = async |change: fn(&mut Rules)| {
+    let attempt = async |change: ChangeRules| {
         let mut rules = Rules::open();
         change(&mut rules);
         let request = SchemaChangeRequest {
@@ -200,7 +210,7 @@ async fn rules_that_name_what_is_not_there_are_refused() {
     attempt(|r| r.read_user_fields = vec!["owner".into()])
         .await
         .unwrap();
-    let cases: [(fn(&mut Rules), &str); 5] = [
+    let cases: [(ChangeRules, &str); 5] = [
         (
             |r| r.write_user_fields = vec!["n".into()],
             "'n' is not a valid column for class level pointer permissions writeUserFields",
