@@ -5,6 +5,8 @@ mod batch;
 mod group;
 mod housekeeping;
 mod log;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 pub(crate) use thread::{Inbox, start};

@@ -73,16 +73,7 @@ pub(super) struct Writer {
 /// Opens the app's file and starts its writer.
 pub(crate) fn start(shared: &Arc<Shared>) -> Result<(Inbox, JoinHandle<()>)> {
     let (sender, inbox) = bounded(shared.common.options.write_queue_max.max(1));
-    let (session, state) = open(shared)?;
-    let mut writer = Writer {
-        shared: shared.clone(),
-        inbox,
-        next: None,
-        state: state.clone(),
-        wal_pages_asked: 0,
-    };
-    shared.schema.store(state.schema.clone());
-    writer.publish(state);
+    let (writer, session) = Writer::open(shared, inbox)?;
     let thread = std::thread::Builder::new()
         .name("store-write".to_owned())
         .spawn(move || writer.run(session))
@@ -107,7 +98,29 @@ fn open(shared: &Shared) -> Result<(Session, State)> {
     Ok((session, state))
 }
 
+/// A writer that a test drives itself.
+#[cfg(test)]
+pub(super) fn open_for_tests(shared: Arc<Shared>) -> (Writer, Session, Sender<Message>) {
+    let (sender, inbox) = bounded(64);
+    let (writer, session) = Writer::open(&shared, inbox).unwrap();
+    (writer, session, sender)
+}
+
 impl Writer {
+    fn open(shared: &Arc<Shared>, inbox: Receiver<Message>) -> Result<(Self, Session)> {
+        let (session, state) = open(shared)?;
+        let mut writer = Self {
+            shared: shared.clone(),
+            inbox,
+            next: None,
+            state: state.clone(),
+            wal_pages_asked: 0,
+        };
+        shared.schema.store(state.schema.clone());
+        writer.publish(state);
+        Ok((writer, session))
+    }
+
     fn run(mut self, session: Session) {
         let mut session = session;
         self.watch_log(&mut session);
@@ -202,7 +215,7 @@ impl Writer {
     }
 
     /// Closes every connection of the app, so that the next one to open recovers from the log.
-    fn reopen(&mut self) -> Option<Session> {
+    pub(super) fn reopen(&mut self) -> Option<Session> {
         if !self.shared.pool.close() {
             tracing::warn!("a long read keeps the store from recovering");
         }

@@ -56,7 +56,8 @@ async fn equality_ranges_lists_and_prefixes_use_the_index() {
     let place = place();
     let app = app(&place.store).await;
     numbers(&*app, 3_000).await;
-    let prefix = basalt_store::Pattern::new("^s001", Default::default(), 100).unwrap();
+    let options = basalt_store::PatternOptions::default();
+    let prefix = basalt_store::Pattern::new("^s001", options, 100).unwrap();
     let long: Vec<Value> = (0..100_i64).map(Value::Int).collect();
     let cases = [
         ("n", Test::Eq(5.into())),

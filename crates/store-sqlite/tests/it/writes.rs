@@ -1,7 +1,7 @@
 //! Group commit, refusals, clearing, the change log, and what happens when the disk is full.
 
 use crate::support::*;
-use basalt_base::{ManualClock, Reason, Value};
+use basalt_base::{Clock, ManualClock, Monotonic, Reason, Timestamp, Value};
 use basalt_store::{
     FieldType, Position, Query, ReadOptions, SchemaChange, Store, Write, WriteBatch,
 };
@@ -148,4 +148,40 @@ async fn dropped_collections_give_their_names_back_at_once() {
     let count = app.count(&all, ReadOptions::default()).await.unwrap();
     assert_eq!(count, 0);
     assert!(app.verify().await.unwrap().is_empty());
+}
+
+/// Panics once when told to.
+#[derive(Default)]
+struct BrokenClock {
+    armed: std::sync::atomic::AtomicBool,
+}
+
+impl Clock for BrokenClock {
+    fn now(&self) -> Timestamp {
+        let armed = self.armed.swap(false, std::sync::atomic::Ordering::SeqCst);
+        assert!(!armed, "this panic is part of the test");
+        at()
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        basalt_base::SystemClock.monotonic()
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writer_costs_one_group_and_no_more() {
+    let clock = Arc::new(BrokenClock::default());
+    let place = place_with(Options {
+        clock: clock.clone(),
+        ..Options::default()
+    });
+    let app = app(&place.store).await;
+    write(&*app, ensure("Post", &[])).await.unwrap();
+    clock.armed.store(true, std::sync::atomic::Ordering::SeqCst);
+    let lost = write(&*app, vec![create("Post", "a", Vec::new())]).await;
+    assert_eq!(lost.err().unwrap().reason(), Reason::OutcomeUnknown);
+    write(&*app, vec![create("Post", "a", Vec::new())])
+        .await
+        .unwrap();
+    assert_eq!(app.position(), Position(1));
 }

@@ -1,0 +1,166 @@
+//! Failures that a test from outside can't cause: a full disk, a commit that fails, a panic.
+
+use super::group::Trust;
+use super::thread::{Writer, open_for_tests};
+use super::{Message, Outcomes};
+use crate::blocking::Blocking;
+use crate::connection::Session;
+use crate::files::DataDir;
+use crate::metrics::Counters;
+use crate::options::Options;
+use crate::shared::{Common, Shared};
+use basalt_base::{Map, Reason, Result, Timestamp};
+use basalt_store::{
+    Acl, Action, FieldDef, FieldType, Precondition, RecordWrite, SchemaChange, StoreId, Write,
+    WriteBatch,
+};
+use crossbeam_channel::Sender;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+struct Bench {
+    writer: Writer,
+    session: Session,
+    inbox: Sender<Message>,
+    _dir: tempfile::TempDir,
+}
+
+fn bench() -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    let common = Arc::new(Common {
+        dir: DataDir::lock(dir.path()).unwrap(),
+        options: Options::default(),
+        counters: Counters::default(),
+        blocking: Blocking::new(1, 8),
+    });
+    let path = common.dir.make_app_dir(StoreId(1)).unwrap();
+    let (writer, session, inbox) = open_for_tests(Arc::new(Shared::new(common, path)));
+    let mut bench = Bench {
+        writer,
+        session,
+        inbox,
+        _dir: dir,
+    };
+    let made = bench.group(vec![vec![schema()]]);
+    assert!(made[0].as_ref().unwrap()[0].is_ok());
+    bench
+}
+
+fn schema() -> WriteBatch {
+    WriteBatch::of(vec![
+        Write::Schema(SchemaChange::EnsureCollection {
+            name: "T".into(),
+            rules: Map::new(),
+        }),
+        Write::Schema(SchemaChange::EnsureField {
+            collection: "T".into(),
+            field: FieldDef::new("s", FieldType::String),
+        }),
+    ])
+}
+
+fn create(id: &str, bytes: usize) -> WriteBatch {
+    WriteBatch::of(vec![Write::Record(RecordWrite {
+        collection: "T".into(),
+        id: id.into(),
+        precondition: Precondition::None,
+        action: Action::Create {
+            fields: vec![("s".into(), "x".repeat(bytes).into())],
+            acl: Acl::default(),
+        },
+        at: Timestamp::from_millis(0),
+    })])
+}
+
+impl Bench {
+    /// Runs the requests as one group and returns what each was answered.
+    fn group(&mut self, requests: Vec<Vec<WriteBatch>>) -> Vec<Result<Outcomes>> {
+        self.group_with_trust(requests).1
+    }
+
+    fn group_with_trust(
+        &mut self,
+        requests: Vec<Vec<WriteBatch>>,
+    ) -> (Trust, Vec<Result<Outcomes>>) {
+        let mut answers = Vec::new();
+        let mut first = None;
+        for batches in requests {
+            let (reply, answer) = oneshot::channel();
+            answers.push(answer);
+            match first {
+                None => first = Some((batches, reply)),
+                Some(_) => self.inbox.send(Message::Write(batches, reply)).unwrap(),
+            }
+        }
+        let (batches, reply) = first.unwrap();
+        let mut trust = self.writer.group(&self.session, batches, reply);
+        // A group that is started over takes no more in; the rest is the next group.
+        while let Ok(Message::Write(batches, reply)) = self.writer.inbox.try_recv() {
+            trust = self.writer.group(&self.session, batches, reply);
+        }
+        let answers = answers.into_iter().map(|mut a| a.try_recv().unwrap());
+        (trust, answers.collect())
+    }
+
+    fn count(&self) -> i64 {
+        let table = &self.writer.state.schema.layout("T").unwrap().table;
+        let sql = format!("SELECT count(*) FROM {table}");
+        self.session
+            .conn
+            .query_row(&sql, [], |row| row.get(0))
+            .unwrap()
+    }
+
+    fn set_pages_max(&self, pages: i64) {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        self.session.conn.query_row(&sql, [], |_| Ok(())).unwrap();
+    }
+}
+
+fn reason(outcome: &Result<Outcomes>) -> Option<Reason> {
+    match outcome {
+        Err(error) => Some(error.reason()),
+        Ok(outcomes) => outcomes[0].as_ref().err().map(basalt_base::Error::reason),
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_what_does_not_fit_and_nothing_else() {
+    let mut bench = bench();
+    bench.set_pages_max(1);
+    let pages: i64 = bench
+        .session
+        .conn
+        .query_row("PRAGMA page_count", [], |row| row.get(0))
+        .unwrap();
+    bench.set_pages_max(pages + 8);
+    let answers = bench.group(vec![
+        vec![create("a", 10)],
+        vec![create("big", 1_000_000)],
+        vec![create("b", 10)],
+    ]);
+    let reasons: Vec<_> = answers.iter().map(reason).collect();
+    assert_eq!(reasons, [None, Some(Reason::StoreUnavailable), None]);
+    assert_eq!(bench.count(), 2);
+
+    bench.set_pages_max(1_000_000);
+    let answers = bench.group(vec![vec![create("big", 1_000_000)]]);
+    assert_eq!(reason(&answers[0]), None);
+    assert_eq!(bench.count(), 3);
+    assert_eq!(bench.writer.state.position, 3);
+}
+
+#[test]
+fn a_failed_commit_has_an_unknown_outcome_and_the_store_opens_again() {
+    let mut bench = bench();
+    bench.session.conn.commit_hook(Some(|| true)).unwrap();
+    let (trust, answers) = bench.group_with_trust(vec![vec![create("a", 1)], vec![create("b", 1)]]);
+    assert_eq!(trust, Trust::Lost);
+    for answer in &answers {
+        assert_eq!(reason(answer), Some(Reason::OutcomeUnknown));
+    }
+    bench.session = bench.writer.reopen().unwrap();
+    let answers = bench.group(vec![vec![create("a", 1)]]);
+    assert_eq!(reason(&answers[0]), None);
+    assert_eq!(bench.count(), 1);
+}
