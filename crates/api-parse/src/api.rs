@@ -6,7 +6,7 @@ use crate::reply::Reply;
 use crate::request::Req;
 use crate::transport::{self, Body, Cors, Presented, QueryString};
 use crate::{App, Apps, errors, routes};
-use basalt_base::{Error, Kind, Limits, Reason, Result};
+use basalt_base::{Error, Kind, Limits, Reason, Result, Secret};
 use basalt_data::{Call, Rank};
 use basalt_listener::{Request, Response, bytes_response};
 use http::Method;
@@ -195,6 +195,7 @@ async fn operate(
         request_id: head.id.clone(),
         context: presented.context,
         depth: 0,
+        session_token: caller.session_digest.as_ref().and(token).map(Secret::new),
         session_digest: caller.session_digest,
     };
     let query = QueryString::parse(head.query)?;

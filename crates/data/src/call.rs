@@ -1,6 +1,6 @@
 //! Who calls, and with what.
 
-use basalt_base::{AppId, Map};
+use basalt_base::{AppId, Map, Secret};
 use basalt_store::{AclEntry, Principals};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -94,6 +94,8 @@ pub struct Call {
     pub depth: usize,
     /// The digest of the presented session token, so that a session may see itself.
     pub session_digest: Option<Arc<str>>,
+    /// The presented session token itself, so that the session can show it to its caller.
+    pub session_token: Option<Secret>,
 }
 
 impl Call {
@@ -107,6 +109,7 @@ impl Call {
             context: Map::new(),
             depth: 0,
             session_digest: None,
+            session_token: None,
         }
     }
 

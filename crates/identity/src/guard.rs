@@ -1,7 +1,7 @@
 //! Identity's place in the data engine's pipeline.
 
 use crate::callers::CallerCache;
-use crate::system::{EMAIL_KEY, ROLE, SESSION, SESSION_TOKEN, USER, USERNAME_KEY};
+use crate::system::{ANONYMOUS_ID, EMAIL_KEY, ROLE, SESSION, USER, USERNAME_KEY};
 use crate::{Options, PasswordPool, installation, role, session, user};
 use basalt_base::{BoxFuture, Clock, Error, Reason, Result, Rng, Value};
 use basalt_data::{Call, Draft, Guard, ObjectQuery};
@@ -121,17 +121,18 @@ impl Guard for SystemGuard {
                 Reason::EmailTaken,
                 "Account already exists for this email address.",
             )),
+            (USER, ANONYMOUS_ID) => Some(Error::new(
+                Reason::AccountAlreadyLinked,
+                "this auth is already used",
+            )),
             _ => None,
         }
     }
 
-    fn conceal(&self, _: &Call, collection: &str, record: &mut Record) {
+    fn conceal(&self, call: &Call, collection: &str, record: &mut Record) {
         match collection {
-            USER => user::conceal(record),
-            SESSION => {
-                record.remove(SESSION_TOKEN);
-                record.acl = basalt_store::Acl::default();
-            }
+            USER => user::conceal(call, record),
+            SESSION => session::conceal(call, record),
             _ => {}
         }
     }

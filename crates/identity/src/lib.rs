@@ -6,6 +6,7 @@
 //!
 //! What it must never know: HTTP, an adapter's wire names, SQL.
 
+mod anonymous;
 mod callers;
 mod changes;
 mod guard;

@@ -13,6 +13,8 @@ pub struct Options {
     pub revoke_session_on_password_reset: bool,
     /// Whether users may sign up without the master key.
     pub allow_client_sign_up: bool,
+    /// Whether users may sign up without a name and password.
+    pub anonymous_users: bool,
     /// Whether a new user may be read by itself only.
     pub private_users: bool,
     /// Whether e-mail addresses are stored in lower case.
@@ -31,6 +33,7 @@ impl Default for Options {
             extend_session_on_use: false,
             revoke_session_on_password_reset: true,
             allow_client_sign_up: true,
+            anonymous_users: true,
             private_users: true,
             convert_email_to_lowercase: false,
             convert_username_to_lowercase: false,

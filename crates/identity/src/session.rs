@@ -7,7 +7,9 @@ use crate::tokens::{digest, new_token};
 use crate::user;
 use basalt_base::{Error, Map, Reason, Result, Secret, Value, object_id};
 use basalt_data::{Call, Draft, DraftKind, FieldChange, ObjectQuery, Where};
-use basalt_store::{Acl, AclEntry, Action, Filter, Path, Precondition, RecordWrite, Test, Write};
+use basalt_store::{
+    Acl, AclEntry, Action, Filter, Path, Precondition, Record, RecordWrite, Test, Write,
+};
 use std::sync::Arc;
 
 /// Why a session is made; becomes its `createdWith`.
@@ -30,6 +32,14 @@ impl NewSession {
         Self {
             action: "login",
             provider: Some("password"),
+        }
+    }
+
+    /// As an anonymous user.
+    pub fn anonymous() -> Self {
+        Self {
+            action: "login",
+            provider: Some("anonymous"),
         }
     }
 
@@ -199,10 +209,11 @@ pub fn check_input(call: &Call, draft: &Draft) -> Result<()> {
         return Ok(());
     }
     if call.principal.user.is_none() {
-        return Err(Error::new(
-            Reason::InvalidSession,
-            "Session token required.",
-        ));
+        let message = match draft.kind {
+            DraftKind::Delete => "Invalid session token",
+            DraftKind::Create | DraftKind::Update => "Session token required.",
+        };
+        return Err(Error::new(Reason::InvalidSession, message));
     }
     if draft.acl.is_some() {
         return Err(Error::new(
@@ -276,4 +287,15 @@ fn store_digest(draft: &mut Draft) -> Result<()> {
         .changes
         .push(FieldChange::set(SESSION_TOKEN, Value::String(stored)));
     Ok(())
+}
+
+/// Takes out the digest; the caller's own session shows the token that the caller presented.
+pub fn conceal(call: &Call, record: &mut Record) {
+    let stored = record.remove(SESSION_TOKEN);
+    let own = stored.as_ref().and_then(Value::as_str) == call.session_digest.as_deref();
+    if let (true, Some(token)) = (own && stored.is_some(), &call.session_token) {
+        record.set(&SESSION_TOKEN.into(), Value::from(token.expose()));
+    }
+    // The ACL of a session is the server's own means.
+    record.acl = Acl::default();
 }

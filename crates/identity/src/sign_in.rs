@@ -1,9 +1,10 @@
 //! Signing in and out.
 
+use crate::anonymous;
 use crate::callers::{self, Caller};
 use crate::guard::{Shared, SystemGuard};
 use crate::session::{self, NewSession};
-use crate::system::{EMAIL_KEY, HASHED_PASSWORD, SESSION, USER};
+use crate::system::{ANONYMOUS_ID, EMAIL_KEY, HASHED_PASSWORD, SESSION, USER};
 use crate::tokens::new_token;
 use crate::user::unique_key;
 use basalt_base::{AppId, Error, Reason, Result, Secret, Value};
@@ -79,6 +80,28 @@ impl Identity {
         let user = self.authenticate(call, log_in).await?;
         self.start_session(call, &user.id, &NewSession::log_in())
             .await
+    }
+
+    /// Signs in by the data of a provider; `None` when nobody has signed up with it yet, and a
+    /// create with the same data makes the user. Errors: `UnsupportedService`.
+    pub async fn log_in_with(&self, call: &Call, auth_data: &Value) -> Result<Option<LoggedIn>> {
+        let Some(id) = anonymous::id_of(auth_data)? else {
+            return Ok(None);
+        };
+        let filter = Filter::test(ANONYMOUS_ID, Test::Eq(Value::String(id)));
+        let query = Query::all(USER).filter(filter).limit(1);
+        let found = self
+            .shared
+            .store
+            .find(&query, ReadOptions::default())
+            .await?;
+        match found.records.first() {
+            Some(user) => {
+                let why = NewSession::anonymous();
+                Ok(Some(self.start_session(call, &user.id, &why).await?))
+            }
+            None => Ok(None),
+        }
     }
 
     /// Checks a password without making a session; the user as it sees itself.

@@ -27,6 +27,9 @@ pub const EMAIL_KEY: &str = "_email_key";
 /// The session's token; its digest is what is stored.
 pub const SESSION_TOKEN: &str = "sessionToken";
 
+/// The id of an anonymous user.
+pub const ANONYMOUS_ID: &str = "_auth_anonymous";
+
 type FieldRow = (&'static str, fn() -> FieldType);
 type IndexRow = (&'static str, IndexKind, &'static str);
 
@@ -44,6 +47,7 @@ fn user_fields() -> Vec<FieldRow> {
         (HASHED_PASSWORD, text),
         (USERNAME_KEY, text),
         (EMAIL_KEY, text),
+        (ANONYMOUS_ID, text),
     ]
 }
 
@@ -60,6 +64,7 @@ fn session_fields() -> Vec<FieldRow> {
 const USER_INDEXES: &[IndexRow] = &[
     (USERNAME_KEY, IndexKind::Unique, USERNAME_KEY),
     (EMAIL_KEY, IndexKind::Unique, EMAIL_KEY),
+    (ANONYMOUS_ID, IndexKind::Unique, ANONYMOUS_ID),
     ("_username", IndexKind::Ordered, "username"),
     ("_email", IndexKind::Ordered, "email"),
 ];

@@ -1,13 +1,23 @@
 //! Users on their way through the pipeline: names, passwords, e-mail addresses, sessions.
 
+use crate::anonymous;
 use crate::changes::{Wish, set, take, touches, unset, wish};
 use crate::guard::Shared;
 use crate::session::{self, NewSession};
-use crate::system::{self, EMAIL_KEY, HASHED_PASSWORD, USER, USERNAME_KEY};
+use crate::system::{self, ANONYMOUS_ID, EMAIL_KEY, HASHED_PASSWORD, USER, USERNAME_KEY};
 use basalt_base::{Error, Reason, Reference, Result, Secret, Value};
 use basalt_data::{Call, Draft, DraftKind};
 use basalt_store::{AclEntry, Record};
 use unicode_normalization::UnicodeNormalization;
+
+/// Fields that nobody is shown, not even the maintenance key.
+const SECRET_FIELDS: [&str; 5] = [
+    HASHED_PASSWORD,
+    USERNAME_KEY,
+    EMAIL_KEY,
+    ANONYMOUS_ID,
+    "password",
+];
 
 /// The form in which user names and e-mail addresses are unique: composed and in lower case.
 pub fn unique_key(text: &str) -> String {
@@ -56,43 +66,23 @@ pub async fn prepare(shared: &Shared, call: &Call, draft: &mut Draft) -> Result<
     if draft.id.starts_with("role:") {
         return Err(Error::new(Reason::OperationForbidden, "Invalid object ID."));
     }
-    refuse_providers(draft)?;
+    let anonymous = anonymous::prepare(shared, draft)?;
     prepare_username(shared, draft)?;
     prepare_email(shared, draft)?;
-    let password_changed = prepare_password(shared, draft).await?;
-    prepare_acl(shared, draft);
+    let password_changed = prepare_password(shared, draft, anonymous).await?;
+    prepare_acl(shared, call, draft);
     draft
         .writes_before
         .extend(system::missing(&shared.store.catalogue(), USER));
     match draft.kind {
+        DraftKind::Create if anonymous => {
+            session::start(shared, call, draft, NewSession::anonymous());
+        }
         DraftKind::Create => session::start(shared, call, draft, NewSession::sign_up()),
         _ if password_changed => session::restart(shared, call, draft),
         _ => {}
     }
     Ok(())
-}
-
-/// Sign-in by a provider comes with the account features; until then its data is refused.
-fn refuse_providers(draft: &mut Draft) -> Result<()> {
-    let unsupported = || {
-        Err(Error::new(
-            Reason::UnsupportedService,
-            "This authentication method is unsupported.",
-        ))
-    };
-    match wish(draft, "authData") {
-        Wish::Keep => Ok(()),
-        Wish::Unset | Wish::Set(Value::Null) => {
-            take(draft, "authData");
-            Ok(())
-        }
-        // `null` unlinks a provider; there is none to unlink.
-        Wish::Set(Value::Map(map)) if map.values().all(|v| matches!(v, Value::Null)) => {
-            take(draft, "authData");
-            Ok(())
-        }
-        _ => unsupported(),
-    }
 }
 
 fn prepare_username(shared: &Shared, draft: &mut Draft) -> Result<()> {
@@ -151,9 +141,9 @@ fn looks_like_email(text: &str) -> bool {
 }
 
 /// Replaces the password by its hash; true when there was one.
-async fn prepare_password(shared: &Shared, draft: &mut Draft) -> Result<bool> {
+async fn prepare_password(shared: &Shared, draft: &mut Draft, optional: bool) -> Result<bool> {
     let password = match wish(draft, "password") {
-        Wish::Keep if draft.kind == DraftKind::Update => return Ok(false),
+        Wish::Keep if optional || draft.kind == DraftKind::Update => return Ok(false),
         Wish::Set(Value::String(password)) if !password.is_empty() => Secret::new(password.clone()),
         _ => return Err(Error::new(Reason::PasswordMissing, "password is required")),
     };
@@ -163,8 +153,11 @@ async fn prepare_password(shared: &Shared, draft: &mut Draft) -> Result<bool> {
     Ok(true)
 }
 
-/// A user can always read and write itself, whatever ACL it is given.
-fn prepare_acl(shared: &Shared, draft: &mut Draft) {
+/// A user can't lock itself out, only the master key can.
+fn prepare_acl(shared: &Shared, call: &Call, draft: &mut Draft) {
+    if draft.kind == DraftKind::Update && call.principal.writes_everything() {
+        return;
+    }
     let own = AclEntry::User(draft.id.clone());
     let acl = match (&mut draft.acl, draft.kind) {
         (Some(acl), _) => acl,
@@ -185,13 +178,11 @@ fn prepare_acl(shared: &Shared, draft: &mut Draft) {
 }
 
 /// Takes out what nobody is shown.
-pub fn conceal(record: &mut Record) {
-    record.fields.retain(|(name, _)| {
-        !matches!(
-            &**name,
-            HASHED_PASSWORD | USERNAME_KEY | EMAIL_KEY | "password"
-        )
-    });
+pub fn conceal(call: &Call, record: &mut Record) {
+    anonymous::conceal(call, record);
+    record
+        .fields
+        .retain(|(name, _)| !SECRET_FIELDS.contains(&&**name));
 }
 
 /// A reference to the user.

@@ -1,6 +1,6 @@
 //! Objects of any class.
 
-use super::idempotency;
+use super::{idempotency, users};
 use crate::reply::Reply;
 use crate::request::Req;
 use crate::{decode, encode};
@@ -42,6 +42,9 @@ pub async fn get(req: &Req<'_>) -> Result<Reply> {
 pub async fn create(req: &Req<'_>) -> Result<Reply> {
     let class = req.class()?;
     let create = decode::create(&req.cx(), class, req.object()?)?;
+    if let Some(signed_in) = users::log_in_with(req, &create).await? {
+        return Ok(signed_in);
+    }
     idempotency::claim(req).await?;
     let done = req.app.data.create(req.call, create).await?;
     let mut body = Vec::with_capacity(96);

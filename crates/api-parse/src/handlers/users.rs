@@ -6,7 +6,9 @@ use crate::json::Json;
 use crate::reply::Reply;
 use crate::request::Req;
 use basalt_base::{Reason, Result, Secret};
+use basalt_data::{Create, FieldChange};
 use basalt_identity::{LogIn, LoggedIn};
+use basalt_store::{FieldOp, Op, Path};
 
 /// The signed-in user, with the token it came with.
 pub async fn me(req: &Req<'_>) -> Result<Reply> {
@@ -19,6 +21,27 @@ pub async fn me(req: &Req<'_>) -> Result<Reply> {
 pub async fn log_in(req: &Req<'_>) -> Result<Reply> {
     let logged_in = req.app.identity.log_in(req.call, credentials(req)?).await?;
     signed_in(req, &logged_in)
+}
+
+/// A sign-up by a provider's data that somebody has signed up with already is a sign-in.
+pub async fn log_in_with(req: &Req<'_>, create: &Create) -> Result<Option<Reply>> {
+    if &*create.collection != "_User" {
+        return Ok(None);
+    }
+    let auth_data = create.fields.iter().find_map(|change| match change {
+        FieldChange::Field(FieldOp {
+            path,
+            op: Op::Set(data),
+        }) => (*path == Path::field("authData")).then_some(data),
+        _ => None,
+    });
+    let Some(auth_data) = auth_data else {
+        return Ok(None);
+    };
+    match req.app.identity.log_in_with(req.call, auth_data).await? {
+        Some(logged_in) => signed_in(req, &logged_in).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Checks a password.
