@@ -4,6 +4,12 @@
 //! [`Guard`] of system collections, [`Hooks`] before, validation and schema inference, one write
 //! batch or one read snapshot in the store, field permissions, [`Hooks`] after.
 //!
+//! A read is planned (`read/plan.rs`: everything that may run user code), then run on one state
+//! (`read/reader.rs`). A write is prepared (`write/{create,update,delete}.rs`), applied by the store
+//! in one batch, then told to guard and hooks (`write/finish.rs`). To add a system collection, add
+//! its columns to `system.rs`; to add an operation, add it to [`Operation`] and the compiler leads
+//! to the rest.
+//!
 //! What it must never know: HTTP, an adapter's wire names, sessions or passwords, SQL.
 
 mod call;

@@ -2,7 +2,7 @@
 
 use crate::rules::Viewer;
 use crate::{Include, ObjectQuery, names};
-use basalt_store::{Collection, FieldType, Projection, Record};
+use basalt_store::{Catalogue, Collection, FieldType, Projection, Record};
 use std::sync::Arc;
 
 /// Which named fields of the found objects are shown.
@@ -73,12 +73,46 @@ fn followed(collection: &Collection) -> impl Iterator<Item = &str> {
 }
 
 /// The tree of what to include, with everything of the collection where that is asked for.
-pub(super) fn include(query: &mut ObjectQuery, collection: Option<&Collection>) -> Include {
+pub(super) fn include(
+    query: &mut ObjectQuery,
+    collection: Option<&Collection>,
+    catalogue: &Catalogue,
+) -> Include {
     let mut include = std::mem::take(&mut query.include);
-    if let (true, Some(collection)) = (query.include_all, collection) {
+    let Some(collection) = collection else {
+        return include;
+    };
+    if query.include_all {
         for name in followed(collection) {
             include.child_mut(name).here = true;
         }
     }
+    for key in query.exclude_keys.iter().filter(|key| key.contains('.')) {
+        exclude(&mut include, collection, catalogue, key);
+    }
     include
+}
+
+/// Leaves a field of included objects out: the keys of its node become all others. Needs to know
+/// the objects' collection, so it has no effect below lists and maps.
+fn exclude(include: &mut Include, collection: &Collection, catalogue: &Catalogue, key: &str) {
+    let Some((above, field)) = key.rsplit_once('.') else {
+        return;
+    };
+    let (mut node, mut collection) = (include, collection);
+    for step in above.split('.') {
+        let target = collection.field(step).and_then(|f| match &f.def.ty {
+            FieldType::Reference(target) => catalogue.collection(target),
+            _ => None,
+        });
+        let (Some(target), true) = (target, node.child(step).is_some()) else {
+            return;
+        };
+        (node, collection) = (node.child_mut(step), target);
+    }
+    let all = || {
+        let names = collection.fields.iter().map(|f| Box::from(&*f.def.name));
+        names.collect()
+    };
+    node.keys.get_or_insert_with(all).retain(|k| **k != *field);
 }

@@ -147,7 +147,7 @@ async fn plan(core: &Core, call: &Call, mut query: ObjectQuery, purpose: Purpose
     Ok(Plan {
         subqueries: prepare_all(core, call, asked, &policy).await?,
         limit: limit(core, call, &query, &purpose),
-        include: fields::include(&mut query, collection.as_deref()),
+        include: fields::include(&mut query, collection.as_deref(), &catalogue),
         skip: query.skip,
         explain: query.explain,
         name,

@@ -74,7 +74,7 @@ fn invalid(text: String) -> Error {
 
 fn fixed(name: &str, what: &str) -> Error {
     Error::new(
-        Reason::InvalidFieldName,
+        Reason::ImmutableField,
         format!("field {name} cannot be {what}"),
     )
 }

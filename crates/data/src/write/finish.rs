@@ -32,11 +32,11 @@ pub(super) async fn created(
     step: Step,
     written: Vec<Written>,
 ) -> Result<Created> {
-    let (collection, record) = saved(core, call, &step, written).await?;
+    let (collection, record, changed) = saved(core, call, &step, written).await?;
     Ok(Created {
         collection,
         record,
-        changed: step.changed,
+        changed,
         answer: step.answer,
     })
 }
@@ -48,11 +48,11 @@ pub(super) async fn updated(
     step: Step,
     written: Vec<Written>,
 ) -> Result<Updated> {
-    let (collection, record) = saved(core, call, &step, written).await?;
+    let (collection, record, changed) = saved(core, call, &step, written).await?;
     Ok(Updated {
         collection,
         record,
-        changed: step.changed,
+        changed,
         answer: step.answer,
     })
 }
@@ -79,12 +79,13 @@ pub(super) async fn deleted(core: &Core, call: &Call, step: Step, written: Vec<W
     }
 }
 
+/// The collection, the object as the caller sees it, and which of its fields the caller is told.
 async fn saved(
     core: &Core,
     call: &Call,
     step: &Step,
     mut written: Vec<Written>,
-) -> Result<(Arc<Collection>, Record)> {
+) -> Result<(Arc<Collection>, Record, Vec<Arc<str>>)> {
     tell_guard(core, step, &written);
     let unknown = || Error::internal("a store did not say what it wrote");
     if step.record_at >= written.len() {
@@ -115,12 +116,21 @@ async fn saved(
         hooks.after(call, event).await;
     }
     let mut record = Arc::unwrap_or_clone(after);
+    let has_value = |record: &Record, name: &Arc<str>| record.get(name).is_some();
+    let (mut changed, removed): (Vec<_>, Vec<_>) = step
+        .changed
+        .iter()
+        .cloned()
+        .partition(|name| has_value(&record, name));
     let policy = core.policy(&collection.name, Some(collection))?;
     Viewer::new(&call.principal, &collection.name, &policy, &core.options).hide(&mut record);
     if is_guarded(&collection.name) {
         core.deps.guard.conceal(call, &collection.name, &mut record);
     }
-    Ok((collection.clone(), record))
+    // A field that the caller does not see is not even said to have changed.
+    changed.retain(|name| has_value(&record, name));
+    changed.extend(removed);
+    Ok((collection.clone(), record, changed))
 }
 
 /// The guard hears of every write to a system collection, whichever object's step it came with.

@@ -149,3 +149,20 @@ async fn a_hidden_reference_is_not_followed() {
         .unwrap();
     assert!(page.included.is_empty() && page.records[0].fields.is_empty());
 }
+
+#[tokio::test]
+async fn fields_of_included_objects_can_be_left_out() {
+    let w = world().await;
+    let author = w
+        .put("Author", vec![("a", Value::Int(1)), ("b", Value::Int(2))])
+        .await;
+    w.put("Post", vec![("author", pointer("Author", &author))])
+        .await;
+    let asked = ObjectQuery {
+        exclude_keys: vec!["author.a".into(), "nope.x".into()],
+        ..including("Post", &["author"])
+    };
+    let page = w.data.find(&anyone(), asked).await.unwrap();
+    let keys = page.include.child("author").unwrap().keys.clone().unwrap();
+    assert_eq!(keys, [Box::from("b")]);
+}

@@ -58,6 +58,25 @@ async fn hidden_fields_are_shown_to_nobody_they_are_hidden_from() {
     let touch = change("Post", &id, vec![FieldChange::set("secret", text("new"))]);
     let done = w.data.update(&anyone(), touch).await.unwrap();
     assert!(done.record.get("secret").is_none());
+    let more = op("secret_list", basalt_store::Op::Append(vec![text("x")]));
+    let done = w
+        .data
+        .update(&anyone(), change("Post", &id, vec![more]))
+        .await
+        .unwrap();
+    assert_eq!(done.changed, ["secret_list".into()]);
+    let rules = Rules {
+        protected_fields: vec![rule("*", &["secret_list"])],
+        ..Rules::open()
+    };
+    w.set_rules("Post", rules).await;
+    let more = op("secret_list", basalt_store::Op::Append(vec![text("x")]));
+    let done = w
+        .data
+        .update(&anyone(), change("Post", &id, vec![more]))
+        .await
+        .unwrap();
+    assert!(done.changed.is_empty());
 }
 
 #[tokio::test]
