@@ -1,0 +1,233 @@
+//! What the tests share: a server without sockets, and scenarios as data.
+
+use basalt_api_parse::{App, Apps, Keys, Options, ParseApi};
+use basalt_base::{AppId, BoxFuture, ManualClock, Result, Secret, SeededRng};
+use basalt_data::{Data, Deps, NoHooks};
+use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
+use basalt_listener::{Client, Request, RequestBody};
+use basalt_store::{Store, StoreId};
+use basalt_store_sqlite::{SqliteStore, Synchronous};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, OnceLock};
+
+pub const APP: &str = "app";
+pub const MASTER: &str = "master-key";
+
+/// A server over a store that goes away with it.
+pub struct World {
+    pub api: ParseApi,
+    pub clock: Arc<ManualClock>,
+    _dir: tempfile::TempDir,
+}
+
+struct One(Arc<App>);
+
+impl Apps for One {
+    fn app<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Arc<App>>>> {
+        Box::pin(async move { Ok((id == APP).then(|| self.0.clone())) })
+    }
+}
+
+fn passwords() -> Arc<PasswordPool> {
+    static POOL: OnceLock<Arc<PasswordPool>> = OnceLock::new();
+    let start = || PasswordPool::start(Arc::new(SeededRng::new(7))).unwrap();
+    POOL.get_or_init(start).clone()
+}
+
+/// What a test changes of the defaults: open classes, no client keys, telling refusals.
+pub struct Settings {
+    pub keys: Keys,
+    pub options: Options,
+    pub data: basalt_data::Options,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let secret = |text: &str| Some(Secret::new(text));
+        Self {
+            keys: Keys {
+                master: secret(MASTER),
+                read_only_master: secret("read-only-key"),
+                maintenance: secret("maintenance-key"),
+                ..Keys::default()
+            },
+            options: Options {
+                public_url: "http://api.test/parse".to_owned(),
+                sanitize_refusals: false,
+                ..Options::default()
+            },
+            data: basalt_data::Options {
+                allow_client_collection_creation: true,
+                new_collections_open: true,
+                sanitize_refusals: false,
+                ..basalt_data::Options::default()
+            },
+        }
+    }
+}
+
+pub async fn world() -> World {
+    world_with(|_| {}).await
+}
+
+pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
+    let mut settings = Settings::default();
+    change(&mut settings);
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(1_700_000_000));
+    let store_options = basalt_store_sqlite::Options {
+        synchronous: Synchronous::Normal,
+        clock: clock.clone(),
+        ..Default::default()
+    };
+    let store = SqliteStore::open(dir.path(), store_options).unwrap();
+    let store = store.open_app(StoreId(1)).await.unwrap();
+    let rng = Arc::new(SeededRng::new(1));
+    let guard_deps = GuardDeps {
+        store: store.clone(),
+        clock: clock.clone(),
+        rng: rng.clone(),
+        passwords: passwords(),
+        id_length: settings.data.id_length,
+    };
+    let guard = Arc::new(SystemGuard::new(
+        guard_deps,
+        basalt_identity::Options::default(),
+    ));
+    let deps = Deps {
+        store,
+        clock: clock.clone(),
+        rng,
+        hooks: Arc::new(NoHooks),
+        guard: guard.clone(),
+    };
+    let data = Data::new(deps, settings.data);
+    let app = App {
+        id: AppId::new(APP),
+        keys: settings.keys,
+        identity: Identity::new(data.clone(), &guard),
+        data,
+        options: settings.options,
+    };
+    World {
+        api: ParseApi::new(Arc::new(One(Arc::new(app)))),
+        clock,
+        _dir: dir,
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    /// A text within the JSON.
+    pub fn text_at(&self, pointer: &str) -> String {
+        let json = self.json();
+        let found = json.pointer(pointer).and_then(Value::as_str);
+        found
+            .unwrap_or_else(|| panic!("{pointer}: {json}"))
+            .to_owned()
+    }
+}
+
+/// Sends one request with exactly these headers.
+pub async fn raw(
+    world: &World,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+    ip: IpAddr,
+) -> Answer {
+    let mut builder = http::Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    let (head, ()) = builder.body(()).unwrap().into_parts();
+    let request = Request {
+        head,
+        body: RequestBody::new(Full::new(body.into())),
+        client: Client { ip, secure: false },
+        id: "request".into(),
+    };
+    let path = target.split('?').next().unwrap_or_default().to_owned();
+    let response = world.api.handle(&path, request).await;
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text: String::from_utf8(bytes.to_vec()).unwrap(),
+    }
+}
+
+pub const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Sends a request with the app's id, as `who`: `""`, `master`, `read-only`, `maintenance`, or a
+/// session token.
+pub async fn send(world: &World, who: &str, method: &str, target: &str, body: &str) -> Answer {
+    let mut headers = vec![("x-parse-application-id", APP)];
+    match who {
+        "" => {}
+        "master" => headers.push(("x-parse-master-key", MASTER)),
+        "read-only" => headers.push(("x-parse-master-key", "read-only-key")),
+        "maintenance" => headers.push(("x-parse-maintenance-key", "maintenance-key")),
+        token => headers.push(("x-parse-session-token", token)),
+    }
+    raw(world, method, target, &headers, body.to_owned(), LOCAL).await
+}
+
+/// One row of a scenario: who, method, target, body, status, what the answer must contain; what
+/// starts with `!` it must not contain.
+pub type Row<'a> = (&'a str, &'a str, &'a str, &'a str, u16, &'a [&'a str]);
+
+/// Sends the rows one after the other.
+pub async fn check(world: &World, rows: &[Row<'_>]) {
+    for (who, method, target, body, status, parts) in rows {
+        let answer = send(world, who, method, target, body).await;
+        let shown = format!(
+            "{who} {method} {target} {body}\n=> {} {}",
+            answer.status, answer.text
+        );
+        assert_eq!(answer.status, *status, "{shown}");
+        for part in *parts {
+            match part.strip_prefix('!') {
+                Some(part) => assert!(!answer.text.contains(part), "not {part} in {shown}"),
+                None => assert!(answer.text.contains(part), "{part} in {shown}"),
+            }
+        }
+        assert!(answer.status < 500, "{shown}");
+    }
+}
+
+/// Makes an object and returns its id.
+pub async fn make(world: &World, who: &str, class: &str, body: &str) -> String {
+    let answer = send(world, who, "POST", &format!("/classes/{class}"), body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    answer.text_at("/objectId")
+}
+
+/// Signs up and returns the user's id and session token.
+pub async fn sign_up(world: &World, name: &str) -> (String, String) {
+    let body = format!(r#"{{"username":"{name}","password":"password-{name}"}}"#);
+    let answer = send(world, "", "POST", "/users", &body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    (answer.text_at("/objectId"), answer.text_at("/sessionToken"))
+}
+
+/// Percent-encodes a value for a query string.
+pub fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
