@@ -1,2 +1,22 @@
-//! The Basalt binary.
-fn main() {}
+//! The `basalt` program: sub-commands and nothing else.
+
+mod app;
+mod check;
+mod cli;
+mod settings;
+mod up;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Returns memory to the system and does not fragment under many small, short-lived values.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = cli::Cli::parse().run();
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,296 @@
+//! The routes.
+
+use crate::errors::error_response;
+use basalt_base::{AppId, BoxFuture, Error, Reason, Result, Secret, Timestamp};
+use basalt_listener::{Request, Response, Route, json_response};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// Requests of this API are small.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// An app in a list.
+#[derive(Clone, Debug)]
+pub struct AppSummary {
+    /// Its public id.
+    pub id: AppId,
+    /// Its account number: twelve digits.
+    pub account: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether the settings declare it; then it can't be changed here.
+    pub declared: bool,
+    /// Whether it is served; an app that the settings do not declare any more is not.
+    pub served: bool,
+}
+
+/// An app to make.
+#[derive(Debug, Default)]
+pub struct NewApp {
+    /// Its public id.
+    pub id: String,
+    /// Client keys by their names in the settings (`rest_key`, …).
+    pub client_keys: Vec<(String, Secret)>,
+    /// Whether classes made without permissions are open.
+    pub new_classes_open: Option<bool>,
+    /// Parse Server options.
+    pub parse: Map<String, Value>,
+}
+
+/// A new app.
+#[derive(Debug)]
+pub struct MadeApp {
+    /// As listed.
+    pub summary: AppSummary,
+    /// All its keys by their names in the settings.
+    pub keys: Vec<(&'static str, Secret)>,
+}
+
+/// The server's apps, as this API needs them.
+pub trait AdminApps: Send + Sync {
+    /// All apps, oldest first.
+    fn list(&self) -> BoxFuture<'_, Result<Vec<AppSummary>>>;
+
+    /// Makes an app. Errors: `DuplicateValue` for a taken id, `InvalidSetting`.
+    fn make(&self, app: NewApp) -> BoxFuture<'_, Result<MadeApp>>;
+
+    /// Deletes every object and class of an app.
+    fn clear<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// The master key of a served app.
+    fn master_key(&self, id: &str) -> Option<Secret>;
+}
+
+/// The adapter.
+pub struct AdminApi {
+    apps: Arc<dyn AdminApps>,
+    operator_token: Secret,
+    may_clear: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    List,
+    Make,
+    Clear,
+}
+
+/// Method, path below `/admin` (`:app` stands for one segment), operation, template for the log.
+const ROUTES: &[(Method, &str, Operation, &str)] = &[
+    (Method::GET, "/apps", Operation::List, "/admin/apps"),
+    (Method::POST, "/apps", Operation::Make, "/admin/apps"),
+    (
+        Method::POST,
+        "/apps/:app/clear",
+        Operation::Clear,
+        "/admin/apps/:app/clear",
+    ),
+];
+
+impl AdminApi {
+    /// Over these apps. `may_clear`: whether a master key may clear its app, as in development.
+    pub fn new(apps: Arc<dyn AdminApps>, operator_token: Secret, may_clear: bool) -> Self {
+        Self {
+            apps,
+            operator_token,
+            may_clear,
+        }
+    }
+
+    /// Whether the headers carry the operator's token.
+    pub fn is_operator(&self, headers: &HeaderMap) -> bool {
+        let sent = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let token = sent.and_then(|value| value.strip_prefix(b"Bearer "));
+        token.is_some_and(|token| same(token, &self.operator_token))
+    }
+
+    /// Answers one request; `path` is the raw path below `/admin`.
+    pub async fn handle(&self, path: &str, request: Request) -> Response {
+        let id = Arc::clone(&request.id);
+        let found = find(&request.head.method, path);
+        let result = match found {
+            Some((operation, app, _)) => self.run(operation, app, request).await,
+            None => Err(Error::new(Reason::RouteNotFound, "Not found.")),
+        };
+        let mut response = result.unwrap_or_else(|error| error_response(&error, &id));
+        if let Some((_, _, template)) = found {
+            let route = Route {
+                template,
+                app: None,
+            };
+            response.extensions_mut().insert(route);
+        }
+        response
+    }
+
+    async fn run(&self, operation: Operation, app: &str, request: Request) -> Result<Response> {
+        match operation {
+            Operation::List => {
+                self.demand_operator(&request.head.headers)?;
+                let apps: Vec<_> = self.apps.list().await?.iter().map(shown).collect();
+                Ok(json_response(
+                    StatusCode::OK,
+                    json!({ "apps": apps }).to_string(),
+                ))
+            }
+            Operation::Make => {
+                self.demand_operator(&request.head.headers)?;
+                let body = request.body.collect(BODY_BYTES_MAX).await?;
+                let made = self.apps.make(new_app(&body)?).await?;
+                let mut body = shown(&made.summary);
+                let keys = made.keys.iter();
+                let keys: Map<_, _> = keys
+                    .map(|(name, key)| ((*name).to_owned(), Value::from(key.expose())))
+                    .collect();
+                body["keys"] = Value::from(keys);
+                Ok(json_response(StatusCode::CREATED, body.to_string()))
+            }
+            Operation::Clear => {
+                self.demand_master(app, &request.head.headers)?;
+                if !self.may_clear {
+                    let message = "An app can be cleared in development mode only.";
+                    return Err(Error::new(Reason::OperationForbidden, message));
+                }
+                self.apps.clear(app).await?;
+                tracing::info!(app, "an app was cleared");
+                Ok(json_response(StatusCode::OK, "{}"))
+            }
+        }
+    }
+
+    fn demand_operator(&self, headers: &HeaderMap) -> Result<()> {
+        if self.is_operator(headers) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Reason::Unauthorized,
+            "An operator's token is required.",
+        ))
+    }
+
+    /// The app's own master key, presented as its clients do.
+    fn demand_master(&self, app: &str, headers: &HeaderMap) -> Result<()> {
+        let sent = |name: &str| headers.get(name).map_or(&b""[..], |value| value.as_bytes());
+        let is_app = sent("x-parse-application-id") == app.as_bytes();
+        let key = self.apps.master_key(app);
+        if is_app && key.is_some_and(|key| same(sent("x-parse-master-key"), &key)) {
+            return Ok(());
+        }
+        Err(Error::new(Reason::Unauthorized, "unauthorized"))
+    }
+}
+
+fn same(sent: &[u8], secret: &Secret) -> bool {
+    sent.ct_eq(secret.expose().as_bytes()).into()
+}
+
+/// The operation, the app's id (empty where the route has none), and the template.
+fn find<'p>(method: &Method, path: &'p str) -> Option<(Operation, &'p str, &'static str)> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    ROUTES
+        .iter()
+        .find_map(|(wanted, pattern, operation, template)| {
+            let mut app = "";
+            let mut parts = path.split('/');
+            let fits = pattern
+                .split('/')
+                .all(|wanted| match (wanted, parts.next()) {
+                    (":app", Some(part)) if !part.is_empty() => {
+                        app = part;
+                        true
+                    }
+                    (wanted, part) => part == Some(wanted),
+                });
+            (wanted == method && fits && parts.next().is_none())
+                .then_some((*operation, app, *template))
+        })
+}
+
+fn shown(app: &AppSummary) -> Value {
+    json!({
+        "id": app.id.as_str(),
+        "account": app.account,
+        "created_at_ms": app.created_at.millis(),
+        "declared": app.declared,
+        "served": app.served,
+    })
+}
+
+/// `{"id": …, "rest_key": …, "new_classes": "open", "parse": {…}}`.
+fn new_app(body: &[u8]) -> Result<NewApp> {
+    let wrong = |message: String| Error::new(Reason::InvalidSetting, message);
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+        return Err(Error::new(
+            Reason::InvalidJson,
+            "The body is no JSON object.",
+        ));
+    };
+    let mut app = NewApp::default();
+    for (name, value) in fields {
+        match (name.as_str(), value) {
+            ("id", Value::String(id)) => app.id = id,
+            ("parse", Value::Object(options)) => app.parse = options,
+            ("new_classes", Value::String(word)) if word == "open" || word == "closed" => {
+                app.new_classes_open = Some(word == "open");
+            }
+            ("rest_key" | "javascript_key" | "client_key" | "dotnet_key", Value::String(key))
+                if !key.is_empty() && !key.contains(char::is_whitespace) =>
+            {
+                app.client_keys.push((name, Secret::new(key)));
+            }
+            _ => return Err(wrong(format!("`{name}` is unknown or has the wrong form"))),
+        }
+    }
+    if app.id.is_empty() {
+        return Err(wrong("`id` is missing".to_owned()));
+    }
+    Ok(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_match_whole_paths() {
+        let find = |method, path| find(&method, path).map(|found| (found.0, found.1));
+        assert_eq!(find(Method::GET, "/apps"), Some((Operation::List, "")));
+        assert_eq!(find(Method::POST, "/apps/"), Some((Operation::Make, "")));
+        assert_eq!(
+            find(Method::POST, "/apps/a.b/clear"),
+            Some((Operation::Clear, "a.b"))
+        );
+        for path in [
+            "",
+            "/",
+            "/apps/a",
+            "/apps//clear",
+            "/apps/a/clear/x",
+            "/apps/a/b/clear",
+        ] {
+            assert_eq!(find(Method::POST, path), None, "{path}");
+        }
+        assert_eq!(find(Method::GET, "/apps/a/clear"), None);
+    }
+
+    #[test]
+    fn bodies_are_checked() {
+        let app =
+            new_app(br#"{"id":"a","rest_key":"r","new_classes":"open","parse":{"x":1}}"#).unwrap();
+        assert_eq!((app.id.as_str(), app.new_classes_open), ("a", Some(true)));
+        assert_eq!(app.client_keys.len(), 1);
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            r#"{"id":5}"#,
+            r#"{"id":"a","x":1}"#,
+            r#"{"id":"a","rest_key":"a b"}"#,
+        ] {
+            assert!(new_app(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

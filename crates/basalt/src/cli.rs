@@ -1,0 +1,220 @@
+//! Commands and flags.
+
+use crate::{app, check, settings, up};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A backend for mobile and web apps in one program.
+#[derive(Debug, Parser)]
+#[command(name = "basalt", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Settings that have a flag; all others are in the file or the environment.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Flags {
+    /// Folder of the embedded store, files and keys [BASALT_DATA_DIR; ./basalt-data]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<String>,
+    /// Address of the public port; port 0 picks a free one [BASALT_LISTEN; 127.0.0.1:1337]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Settings file in TOML [BASALT_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<String>,
+    /// development or production [BASALT_MODE; production]
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<String>,
+    /// The address that links and callbacks use [BASALT_PUBLIC_URL]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// PostgreSQL as the store; not available in this version [BASALT_DATABASE_URL]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub database_url: Option<String>,
+    /// Bus for several nodes; not available in this version [BASALT_NATS_URL]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub nats_url: Option<String>,
+    /// S3-compatible storage for files; not available in this version [BASALT_BLOB_URL]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub blob_url: Option<String>,
+}
+
+impl Flags {
+    /// Those that were given.
+    pub fn given(&self) -> Vec<(String, String)> {
+        let all = [
+            ("--data-dir", &self.data_dir),
+            ("--listen", &self.listen),
+            ("--config", &self.config),
+            ("--mode", &self.mode),
+            ("--public-url", &self.public_url),
+            ("--database-url", &self.database_url),
+            ("--nats-url", &self.nats_url),
+            ("--blob-url", &self.blob_url),
+        ];
+        let given = all.into_iter();
+        given
+            .filter_map(|(flag, value)| Some((flag.to_owned(), value.clone()?)))
+            .collect()
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    #[command(
+        after_help = "Example: basalt serve --data-dir /var/lib/basalt --listen 0.0.0.0:1337"
+    )]
+    Serve {
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Run the server in development mode, with a few sample objects
+    #[command(after_help = "Example: basalt dev --listen 127.0.0.1:0")]
+    Dev {
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Make, list and clear apps, and print their keys
+    #[command(subcommand, after_help = "Example: basalt app keys main")]
+    App(AppCommand),
+    /// Print settings
+    #[command(subcommand, after_help = "Example: basalt config print --effective")]
+    Config(ConfigCommand),
+    /// Look for unwise settings; fails if something is wrong
+    #[command(after_help = "Example: basalt doctor --config /etc/basalt.toml")]
+    Doctor {
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Check every database; fails if something is damaged. The server must be stopped
+    #[command(after_help = "Example: basalt verify --data-dir /var/lib/basalt")]
+    Verify {
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+/// `basalt app …`
+#[derive(Debug, Subcommand)]
+pub enum AppCommand {
+    /// Make an app that lives in the database, and print its keys. The server must be stopped
+    #[command(
+        after_help = "Example: basalt app create shop --rest-key shop-rest-key --parse options.json"
+    )]
+    Create {
+        /// Its id: letters, digits, `.`, `_` and `-`
+        id: String,
+        /// Key of REST clients
+        #[arg(long, value_name = "KEY")]
+        rest_key: Option<String>,
+        /// Key of JavaScript clients
+        #[arg(long, value_name = "KEY")]
+        javascript_key: Option<String>,
+        /// Key of mobile clients
+        #[arg(long, value_name = "KEY")]
+        client_key: Option<String>,
+        /// Key of .NET clients
+        #[arg(long, value_name = "KEY")]
+        dotnet_key: Option<String>,
+        /// Permissions of classes made without any: open or closed; the mode decides if not given
+        #[arg(long, value_name = "WORD", value_parser = ["open", "closed"])]
+        new_classes: Option<String>,
+        /// JSON file of Parse Server options
+        #[arg(long, value_name = "FILE")]
+        parse: Option<PathBuf>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// List the apps. The server must be stopped
+    #[command(after_help = "Example: basalt app list --data-dir /var/lib/basalt")]
+    List {
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Print the keys of an app; works while the server runs
+    #[command(after_help = "Example: basalt app keys main")]
+    Keys {
+        /// Its id; the first app if not given
+        id: Option<String>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Delete every object and class of an app. The server must be stopped
+    #[command(after_help = "Example: basalt app clear main --yes")]
+    Clear {
+        /// Its id
+        id: String,
+        /// Really do it
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+/// `basalt config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print what a server would run with and where each value comes from
+    #[command(after_help = "Example: basalt config print --default > basalt.toml")]
+    Print {
+        /// Print every setting with its default instead
+        #[arg(long, conflicts_with = "effective")]
+        default: bool,
+        /// Print what a server would run with; this is the default
+        #[arg(long)]
+        effective: bool,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Write the generated pages of the documentation
+    #[command(hide = true, after_help = "Example: basalt config docs docs")]
+    Docs {
+        /// Folder to write to
+        #[arg(default_value = "docs")]
+        folder: PathBuf,
+    },
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve { flags } => up::serve(&flags),
+            Command::Dev { flags } => up::dev(&flags),
+            Command::App(command) => app::run(command),
+            Command::Config(command) => settings::run(command),
+            Command::Doctor { flags } => check::doctor(&flags),
+            Command::Verify { flags } => check::verify(&flags),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        fn check(command: &clap::Command) {
+            command.get_subcommands().for_each(check);
+            let name = command.get_name();
+            if name != "basalt" && name != "help" {
+                assert!(command.get_about().is_some(), "{name}");
+                let example = command.get_after_help().map(ToString::to_string);
+                assert!(
+                    example.is_some_and(|text| text.starts_with("Example: basalt ")),
+                    "{name}"
+                );
+            }
+        }
+        let command = Cli::command();
+        command.clone().debug_assert();
+        check(&command);
+    }
+}

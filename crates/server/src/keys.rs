@@ -1,0 +1,252 @@
+//! Keys on disk: generated ones, and those of apps that live in the database.
+
+use crate::config::{AppSettings, Mode, Settings, invalid};
+use basalt_base::{Error, Result, Rng, Secret, token_hex};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The keys of one app.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AppKeys {
+    pub api: basalt_api_parse::Keys,
+    pub webhook: Option<Secret>,
+}
+
+/// File of the operator's token. No app has a folder of this name: ids start with a letter or digit.
+const OPERATOR_TOKEN: &str = "_operator-token";
+
+/// Bytes of randomness in a generated key.
+const KEY_BYTES: usize = 24;
+
+/// Keys that examples and tutorials use, in lower case.
+const WELL_KNOWN: &[&str] = &[
+    "test",
+    "master",
+    "masterkey",
+    "master_key",
+    "master-key",
+    "mymasterkey",
+    "my-master-key",
+    "your_master_key",
+    "your-master-key",
+    "yourmasterkey",
+    "your_master_key_here",
+    "replace_me",
+    "changeme",
+    "change_me",
+    "change-me",
+    "secret",
+    "password",
+    "admin",
+    "key",
+    "12345",
+    "123456",
+    "12345678",
+    "example",
+    "maintenancekey",
+    "readonlymasterkey",
+    "read-only-test",
+    "testing",
+];
+/// Shorter keys can be guessed.
+const KEY_CHARS_MIN: usize = 8;
+
+/// Where keys lie.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyStore {
+    folder: PathBuf,
+}
+
+impl KeyStore {
+    pub(crate) fn of(data_dir: &Path) -> Self {
+        Self {
+            folder: data_dir.join("keys"),
+        }
+    }
+
+    /// The keys of an app: those of the settings, then those on disk; the server's own ones are
+    /// generated when neither has them.
+    pub(crate) fn app(&self, app: &AppSettings, rng: &dyn Rng) -> Result<AppKeys> {
+        let folder = self.folder.join(&app.id);
+        let own = |given: &Option<Secret>, name: &str| match given {
+            Some(secret) => Ok(Some(secret.clone())),
+            None => read_or_make(&folder, name, rng).map(Some),
+        };
+        let client = |given: &Option<Secret>, name: &str| match given {
+            Some(secret) => Ok(Some(secret.clone())),
+            None => read(&folder.join(name)),
+        };
+        Ok(AppKeys {
+            webhook: own(&app.webhook_key, "webhook")?,
+            api: basalt_api_parse::Keys {
+                master: own(&app.master_key, "master")?,
+                read_only_master: own(&app.read_only_master_key, "read_only_master")?,
+                maintenance: own(&app.maintenance_key, "maintenance")?,
+                rest: client(&app.rest_key, "rest")?,
+                javascript: client(&app.javascript_key, "javascript")?,
+                client: client(&app.client_key, "client")?,
+                windows: client(&app.dotnet_key, "dotnet")?,
+            },
+        })
+    }
+
+    /// Whether there are keys of an app.
+    pub(crate) fn knows(&self, app: &str) -> bool {
+        crate::config::is_app_id(app) && self.folder.join(app).is_dir()
+    }
+
+    /// Keeps a client key of an app that lives in the database.
+    pub(crate) fn keep(&self, app: &str, name: &str, key: &Secret) -> Result<()> {
+        write(&self.folder.join(app), name, key.expose())
+    }
+
+    /// The operator's token, generated when the settings have none.
+    pub(crate) fn operator_token(&self, settings: &Settings, rng: &dyn Rng) -> Result<Secret> {
+        match &settings.operator_token {
+            Some(token) => Ok(token.clone()),
+            None => read_or_make(&self.folder, OPERATOR_TOKEN, rng),
+        }
+    }
+}
+
+/// Every key with its name in the settings, for printing and checking.
+pub(crate) fn named(keys: &AppKeys) -> [(&'static str, Option<&Secret>); 8] {
+    let api = &keys.api;
+    [
+        ("master_key", api.master.as_ref()),
+        ("read_only_master_key", api.read_only_master.as_ref()),
+        ("maintenance_key", api.maintenance.as_ref()),
+        ("webhook_key", keys.webhook.as_ref()),
+        ("rest_key", api.rest.as_ref()),
+        ("javascript_key", api.javascript.as_ref()),
+        ("client_key", api.client.as_ref()),
+        ("dotnet_key", api.windows.as_ref()),
+    ]
+}
+
+/// Refuses keys that can't tell callers apart, and in production those that anybody can guess.
+pub(crate) fn check(app: &str, keys: &AppKeys, mode: Mode) -> Result<()> {
+    let powerful = &named(keys)[..3];
+    for (at, (name, key)) in powerful.iter().enumerate() {
+        let Some(key) = key else { continue };
+        let same = |(_, other): &&(&str, Option<&Secret>)| *other == Some(key);
+        if let Some((other, _)) = named(keys)[at + 1..].iter().find(same) {
+            return Err(invalid(format!(
+                "`{name}` and `{other}` of app {app} are the same"
+            )));
+        }
+        let plain = key.expose().to_ascii_lowercase();
+        let guessable = plain.len() < KEY_CHARS_MIN || WELL_KNOWN.contains(&plain.as_str());
+        if mode == Mode::Production && guessable {
+            return Err(invalid(format!(
+                "`{name}` of app {app} is well known or shorter than {KEY_CHARS_MIN} characters: choose another, or leave it out and one is generated"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn read_or_make(folder: &Path, name: &str, rng: &dyn Rng) -> Result<Secret> {
+    if let Some(key) = read(&folder.join(name))? {
+        return Ok(key);
+    }
+    let key = token_hex(rng, KEY_BYTES);
+    write(folder, name, &key)?;
+    Ok(Secret::new(key))
+}
+
+fn read(path: &Path) -> Result<Option<Secret>> {
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            let text = text.trim_end();
+            if text.is_empty() {
+                return Err(invalid(format!("the key file {} is empty", path.display())));
+            }
+            Ok(Some(Secret::new(text)))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unusable(path, error)),
+    }
+}
+
+/// Writes a key so that it is there whole or not at all, readable by this user only.
+fn write(folder: &Path, name: &str, key: &str) -> Result<()> {
+    let failed = |error| unusable(folder, error);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
+    let fresh = folder.join(format!(".{name}.new"));
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&fresh).map_err(failed)?;
+    file.write_all(format!("{key}\n").as_bytes())
+        .map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    fs::rename(&fresh, folder.join(name)).map_err(failed)?;
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
+}
+
+fn unusable(path: &Path, error: std::io::Error) -> Error {
+    invalid(format!("keys in {} can't be used: {error}", path.display())).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use basalt_base::OsRng;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn generated_keys_stay_and_are_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KeyStore::of(folder.path());
+        let app = AppSettings {
+            id: "main".to_owned(),
+            rest_key: Some(Secret::new("given")),
+            ..AppSettings::default()
+        };
+        let first = store.app(&app, &OsRng).unwrap();
+        let second = store.app(&app, &OsRng).unwrap();
+        assert_eq!(first.api.master, second.api.master);
+        assert_eq!(first.api.rest.as_ref().unwrap().expose(), "given");
+        assert_eq!(first.api.javascript, None);
+        check("main", &first, Mode::Production).unwrap();
+        let mode = |path: &str| {
+            fs::metadata(folder.path().join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        };
+        assert_eq!(mode("keys/main"), 0o700);
+        assert_eq!(mode("keys/main/master"), 0o600);
+        assert!(!folder.path().join("keys/main/rest").exists());
+    }
+
+    #[test]
+    fn guessable_keys_are_for_development() {
+        let keys = |master: &str| AppKeys {
+            api: basalt_api_parse::Keys {
+                master: Some(Secret::new(master)),
+                maintenance: Some(Secret::new("a-long-other-key")),
+                ..basalt_api_parse::Keys::default()
+            },
+            webhook: None,
+        };
+        for bad in ["test", "myMasterKey", "short"] {
+            assert!(check("a", &keys(bad), Mode::Production).is_err(), "{bad}");
+            assert!(check("a", &keys(bad), Mode::Development).is_ok(), "{bad}");
+        }
+        let error = check("a", &keys("a-long-other-key"), Mode::Development).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "`master_key` and `maintenance_key` of app a are the same"
+        );
+    }
+}

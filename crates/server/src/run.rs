@@ -1,0 +1,214 @@
+//! Starting and stopping the server.
+
+use crate::apps::{AppTable, Parts, may_clear};
+use crate::config::{Mode, Settings, invalid};
+use crate::dispatch::Router;
+use crate::keys::KeyStore;
+use crate::metrics::Metrics;
+use crate::product::Product;
+use crate::{process, sample};
+use basalt_api_admin::{AdminApi, AdminApps};
+use basalt_api_parse::{Apps, Cors, ParseApi};
+use basalt_base::{Clock, Result, Rng, SystemClock};
+use basalt_identity::PasswordPool;
+use basalt_listener::{Listener, TlsFiles};
+use basalt_store::Store;
+use basalt_store_sqlite::SqliteStore;
+use std::collections::HashSet;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+/// A server that is ready to answer.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Where it listens, as in `http://127.0.0.1:1337`.
+    pub url: String,
+    /// The first app's id.
+    pub app: String,
+}
+
+/// Runs a server until `stop` is done and its requests are finished. `ready` is called once, when
+/// it is about to answer. With `with_sample` the first app gets a few objects if it has no classes.
+///
+/// Errors: `InvalidSetting`, `StoreLocked`, and what the store says about its files.
+pub async fn serve(
+    settings: Settings,
+    with_sample: bool,
+    ready: impl FnOnce(&Ready),
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    let server = Server::open(settings).await?;
+    for warning in &server.settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    ready(&server.ready);
+    server.serve(with_sample, stop).await;
+    Ok(())
+}
+
+struct Server {
+    settings: Settings,
+    listener: Listener,
+    router: Arc<Router>,
+    ready: Ready,
+}
+
+impl Server {
+    async fn open(mut settings: Settings) -> Result<Self> {
+        settle(&mut settings)?;
+        let cors = cors(&settings)?;
+        let listener = bind(&settings)?;
+        let parts = parts(&settings)?;
+        let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let operator_token = parts.keys.operator_token(&settings, &*parts.rng)?;
+        let url = url(&settings, listener.address());
+        let public_url = settings.public_url.clone().unwrap_or_else(|| url.clone());
+        let table = AppTable::load(parts, settings.clone(), public_url).await?;
+        let apps = Arc::new(table);
+        let router = Router {
+            parse: ParseApi::new(Arc::clone(&apps) as Arc<dyn Apps>).with_cors(cors),
+            admin: AdminApi::new(
+                Arc::clone(&apps) as Arc<dyn AdminApps>,
+                operator_token,
+                may_clear(settings.mode),
+            ),
+            apps,
+            store,
+            metrics: Metrics::new(),
+            stats: listener.stats(),
+            started: clock.monotonic(),
+            clock,
+            mode: settings.mode.name(),
+            loopback_is_local: settings.trusted_proxies.is_empty(),
+            hosts: HashSet::new(),
+        };
+        let ready = Ready {
+            url,
+            app: first_app(&settings).to_owned(),
+        };
+        Ok(Self {
+            settings,
+            listener,
+            router: Arc::new(router),
+            ready,
+        })
+    }
+
+    async fn serve(self, with_sample: bool, stop: impl Future<Output = ()>) {
+        let apps = Arc::clone(&self.router.apps);
+        let first = self.ready.app.clone();
+        // Whoever comes first should not have to wait for the database to open.
+        tokio::spawn(async move {
+            let opened = match apps.app(&first).await {
+                Ok(Some(app)) if with_sample => sample::fill(&app).await,
+                other => other.map(|_| ()),
+            };
+            if let Err(error) = opened {
+                tracing::error!(app = first, ?error, "the first app can't be opened");
+            }
+        });
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(
+            url = self.ready.url,
+            mode = self.settings.mode.name(),
+            version,
+            "serving"
+        );
+        let cut = self.listener.serve(self.router, stop).await;
+        tracing::info!(connections_cut = cut, "stopped");
+    }
+}
+
+/// Applies the apps' Parse Server options to the settings that they are mapped to. Errors:
+/// `InvalidSetting` for options that can't be used.
+pub fn settle(settings: &mut Settings) -> Result<()> {
+    let mut apps = std::mem::take(&mut settings.apps);
+    let outcome = apps
+        .iter_mut()
+        .try_for_each(|app| Product::of(settings, app).map(|_| ()));
+    settings.apps = apps;
+    outcome
+}
+
+/// How preflights are answered, which name no app: as the first one wants it.
+fn cors(settings: &Settings) -> Result<Cors> {
+    let Some(app) = settings.apps.first() else {
+        return Ok(Cors::default());
+    };
+    let api = Product::of(&mut settings.clone(), &mut app.clone())?.api;
+    Ok(Cors::new(&api.allow_origin, &api.allow_headers))
+}
+
+pub(crate) fn first_app(settings: &Settings) -> &str {
+    settings.apps.first().map_or("main", |app| app.id.as_str())
+}
+
+/// What the apps are made from, with the data directory locked.
+pub(crate) fn parts(settings: &Settings) -> Result<Parts> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let rng: Arc<dyn Rng> = Arc::new(basalt_base::OsRng);
+    let options = basalt_store_sqlite::Options {
+        synchronous: settings.synchronous,
+        ..basalt_store_sqlite::Options::default()
+    };
+    let store: Arc<dyn Store> = SqliteStore::open(&settings.data_dir, options)?;
+    Ok(Parts {
+        store,
+        clock,
+        passwords: PasswordPool::start(Arc::clone(&rng))?,
+        rng,
+        keys: KeyStore::of(&settings.data_dir),
+    })
+}
+
+/// The addresses that `listen` stands for.
+pub(crate) fn addresses(settings: &Settings) -> Result<Vec<SocketAddr>> {
+    let listen = &settings.listen;
+    let found = listen.to_socket_addrs().map_err(|error| {
+        invalid(format!(
+            "`listen` = {listen:?}: the address can't be found: {error}"
+        ))
+        .with_source(error)
+    })?;
+    let addresses: Vec<_> = found.collect();
+    let open = addresses.iter().any(|address| !address.ip().is_loopback());
+    if settings.mode == Mode::Development && open {
+        return Err(invalid(format!(
+            "`listen` = {listen:?}: development mode listens on loopback only; choose 127.0.0.1, or mode production"
+        )));
+    }
+    Ok(addresses)
+}
+
+fn bind(settings: &Settings) -> Result<Listener> {
+    let descriptors = process::raise_descriptor_limit();
+    let mut limits = settings.listener.clone();
+    if let Some(descriptors) = descriptors.and_then(|limit| usize::try_from(limit).ok()) {
+        // Databases need some, too.
+        let room = (descriptors / 2).max(16);
+        if limits.connections_max > room {
+            tracing::warn!(
+                descriptors,
+                connections_max = room,
+                "few open files are allowed; fewer connections are taken"
+            );
+            limits.connections_max = room;
+        }
+    }
+    let tls = settings.tls_cert.clone().zip(settings.tls_key.clone());
+    Listener::bind(basalt_listener::Options {
+        addresses: addresses(settings)?,
+        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        limits,
+    })
+}
+
+fn url(settings: &Settings, address: SocketAddr) -> String {
+    let scheme = if settings.tls_cert.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    format!("{scheme}://{address}")
+}

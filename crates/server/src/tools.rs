@@ -1,0 +1,106 @@
+//! What the command line does without a running server.
+
+use crate::apps::AppTable;
+use crate::config::Settings;
+use crate::keys::{self, KeyStore};
+use crate::run;
+use basalt_api_admin::{AdminApps, NewApp};
+use basalt_base::{Error, OsRng, Reason, Result, Secret};
+use serde_json::{Map, Value};
+
+pub use basalt_api_admin::{AppSummary, MadeApp};
+
+async fn table(settings: &Settings) -> Result<AppTable> {
+    let mut settings = settings.clone();
+    run::settle(&mut settings)?;
+    AppTable::load(run::parts(&settings)?, settings, String::new()).await
+}
+
+/// All apps. Errors: `StoreLocked` while a server runs.
+pub async fn list_apps(settings: &Settings) -> Result<Vec<AppSummary>> {
+    table(settings).await?.list().await
+}
+
+/// Makes an app in the database. Errors: `StoreLocked` while a server runs, `DuplicateValue`.
+pub async fn make_app(
+    settings: &Settings,
+    id: &str,
+    client_keys: Vec<(String, Secret)>,
+    new_classes_open: Option<bool>,
+    parse: Map<String, Value>,
+) -> Result<MadeApp> {
+    let app = NewApp {
+        id: id.to_owned(),
+        client_keys,
+        new_classes_open,
+        parse,
+    };
+    table(settings).await?.make(app).await
+}
+
+/// Deletes all data of an app. Errors: `StoreLocked` while a server runs.
+pub async fn clear_app(settings: &Settings, id: &str) -> Result<()> {
+    table(settings).await?.clear(id).await
+}
+
+/// The keys of an app by their names in the settings; works while a server runs. Keys that were
+/// not generated yet are generated.
+pub fn app_keys(settings: &Settings, id: &str) -> Result<Vec<(&'static str, Secret)>> {
+    let mut settings = settings.clone();
+    run::settle(&mut settings)?;
+    let declared = settings.apps.iter().find(|app| app.id == id);
+    let store = KeyStore::of(&settings.data_dir);
+    let known = declared.is_some() || store.knows(id);
+    if !known {
+        let message = format!(
+            "There is no app {id:?}: neither the settings declare it nor does it have keys."
+        );
+        return Err(Error::new(Reason::ObjectNotFound, message));
+    }
+    let app = declared
+        .cloned()
+        .unwrap_or_else(|| crate::config::AppSettings {
+            id: id.to_owned(),
+            ..crate::config::AppSettings::default()
+        });
+    let keys = store.app(&app, &OsRng)?;
+    let named = keys::named(&keys).into_iter();
+    Ok(named
+        .filter_map(|(name, key)| Some((name, key?.clone())))
+        .collect())
+}
+
+/// The operator's token, generated if there is none.
+pub fn operator_token(settings: &Settings) -> Result<Secret> {
+    KeyStore::of(&settings.data_dir).operator_token(settings, &OsRng)
+}
+
+/// Checks every app's database; one sentence for each problem, with the app's id in front.
+pub async fn verify(settings: &Settings) -> Result<Vec<String>> {
+    let parts = run::parts(settings)?;
+    let mut problems = Vec::new();
+    for row in parts.store.system().apps().await? {
+        let id = &row.app_id;
+        let outcome = match parts.store.open_app(row.store_id).await {
+            Ok(app) => app.verify().await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(found) => problems.extend(found.iter().map(|problem| format!("{id}: {problem}"))),
+            Err(error) => problems.push(format!("{id}: {error:?}")),
+        }
+    }
+    Ok(problems)
+}
+
+/// The ids of the apps that only the database knows. Errors: `StoreLocked` while a server runs.
+pub async fn stored_apps(settings: &Settings) -> Result<Vec<String>> {
+    if !settings.data_dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let rows = run::parts(settings)?.store.system().apps().await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.app_id.as_str().to_owned())
+        .collect())
+}

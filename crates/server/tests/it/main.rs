@@ -1,0 +1,10 @@
+//! The whole server in one process, through its port.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't go on fails"
+)]
+
+mod admin;
+mod operate;
+mod server;
