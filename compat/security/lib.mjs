@@ -104,7 +104,14 @@ export async function refusedEverywhere(server, method, path, options = {}, code
   const what = `${method} ${path} ${JSON.stringify(params ?? body ?? {}).slice(0, 300)}`;
   for (const door of DOORS) refused(answers[door], codes, `${door}: ${what}`);
   for (const door of DOORS) {
-    assert.deepEqual(answers[door].json, answers.rest.json, `${door} differs: ${what}`);
+    const { code, error } = answers.rest.json;
+    // A refusal without a code may have one in a batch, where there is no status to tell it by.
+    // How malformed input is described depends on who read it first.
+    const free = code === undefined ? ['code'] : code === 107 ? ['error'] : [];
+    const expected = { code, error };
+    for (const key of free) expected[key] = answers[door].json[key];
+    if (expected.code === undefined) delete expected.code;
+    assert.deepEqual(answers[door].json, expected, `${door} differs: ${what}`);
   }
   return answers.rest;
 }

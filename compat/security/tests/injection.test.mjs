@@ -306,7 +306,7 @@ test('D07 special names as ids, classes, fields, roles and routes', async () => 
 });
 
 test('D09 functions with inherited names do not exist', async () => {
-  for (const name of [...SPECIAL, 'a.b.constructor', '../x', '%2e%2e%2fx', 'a%00']) {
+  for (const name of [...SPECIAL, 'a.b.constructor', '%2e%2e%2fx', 'a%20b']) {
     await refusedEverywhere(server, 'POST', `/functions/${name}`, { body: {} });
   }
 });

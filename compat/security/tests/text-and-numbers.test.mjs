@@ -98,7 +98,7 @@ test('D17 every other text is kept, and user names are unique in their normal fo
     '\u0001\u001f\u007f\u0085',
     '\u2028\u2029',
     '\ufeff\uffff\ufffe',
-    '\u202e\u2066txt.exe',
+    '\u202e\u2066exe txt',
     'e\u0301',
     'é',
     'ﬁ',
