@@ -37,8 +37,14 @@ pub const COLLECTION: &str = "Random";
 pub fn random_case(seed: u64, rows: usize, queries: usize) -> Case {
     let dice = Dice::new(seed);
     let fields = fields();
-    let rows = (0..rows).map(|n| row(&dice, &fields, n)).collect();
-    let queries = (0..queries).map(|_| query(&dice, &fields)).collect();
+    let rows = (0..rows).map(|n| row(&dice, &fields, n));
+    let rows: Vec<Row> = rows.collect();
+    let around = Around {
+        dice: &dice,
+        fields: &fields,
+        rows: &rows,
+    };
+    let queries = (0..queries).map(|_| query(&around)).collect();
     Case {
         fields,
         rows,
@@ -240,7 +246,16 @@ pub fn any(dice: &Dice, depth: usize) -> Value {
     }
 }
 
-fn path(dice: &Dice, fields: &[(&'static str, FieldType)]) -> Path {
+/// What a query is made around: mostly paths and values that the objects have, so that it finds
+/// something.
+struct Around<'a> {
+    dice: &'a Dice,
+    fields: &'a [(&'static str, FieldType)],
+    rows: &'a [Row],
+}
+
+fn path(around: &Around<'_>) -> Path {
+    let dice = around.dice;
     let root = match dice.below(14) {
         0 => FieldRef::Id,
         1 => FieldRef::CreatedAt,
@@ -248,38 +263,107 @@ fn path(dice: &Dice, fields: &[(&'static str, FieldType)]) -> Path {
         3 => FieldRef::Named("unknown".into()),
         4..=6 => FieldRef::Named("obj".into()),
         7..=9 => FieldRef::Named("arr".into()),
-        _ => FieldRef::Named(dice.pick(fields).0.into()),
+        _ => FieldRef::Named(dice.pick(around.fields).0.into()),
     };
     let nested = matches!(&root, FieldRef::Named(n) if matches!(&**n, "obj" | "arr"));
-    let step = || (*dice.pick(KEYS)).into();
-    let rest = if (nested && !dice.once_in(3)) || dice.once_in(15) {
-        let mut rest: Vec<Box<str>> = vec![step()];
-        rest.extend(dice.some(2, step));
-        rest
-    } else {
-        Vec::new()
-    };
+    let mut rest = Vec::new();
+    if nested && !dice.once_in(3) {
+        match stored(around, &root).filter(|_| !dice.once_in(5)) {
+            Some(value) => walk(dice, &value, &mut rest),
+            None => rest.push((*dice.pick(KEYS)).into()),
+        }
+    }
+    if dice.once_in(12) {
+        rest.push((*dice.pick(KEYS)).into());
+    }
     Path { root, rest }
 }
 
-/// A value worth comparing what is at a path with: mostly of the right type.
-fn operand(dice: &Dice, path: &Path, fields: &[(&'static str, FieldType)]) -> Value {
+/// What some object has in a field.
+fn stored(around: &Around<'_>, root: &FieldRef) -> Option<Value> {
+    if around.rows.is_empty() {
+        return None;
+    }
+    let row = around.dice.pick(around.rows);
+    match root {
+        FieldRef::Id => Some(Value::String(row.id.clone())),
+        FieldRef::CreatedAt | FieldRef::UpdatedAt => Some(Value::Timestamp(row.at)),
+        FieldRef::Named(name) => {
+            let mut fields = row.fields.iter();
+            fields
+                .find(|(n, _)| n == name)
+                .map(|(_, value)| value.clone())
+        }
+    }
+}
+
+/// Steps that lead somewhere in a value.
+fn walk(dice: &Dice, value: &Value, rest: &mut Vec<Box<str>>) {
+    match value {
+        Value::Map(map) if !map.is_empty() => {
+            let Some((key, below)) = map.get_index(dice.below(map.len())) else {
+                return;
+            };
+            rest.push(key.as_str().into());
+            if !dice.once_in(3) {
+                walk(dice, below, rest);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            let at = dice.below(items.len());
+            // Steps into an array go by place, or pass through to the keys of its maps.
+            if !(matches!(items[at], Value::Map(_)) && dice.once_in(2)) {
+                rest.push(at.to_string().into());
+            }
+            if !dice.once_in(3) {
+                walk(dice, &items[at], rest);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A value worth comparing what is at a path with: what an object has there, or an element of it,
+/// or another one of the right type, or any.
+fn operand(around: &Around<'_>, path: &Path) -> Value {
+    let dice = around.dice;
+    if !dice.once_in(3)
+        && let Some(root) = stored(around, &path.root)
+        && let Some(found) = descend(&root, &path.rest)
+    {
+        return match found {
+            Value::Array(items) if !items.is_empty() && !dice.once_in(3) => {
+                dice.pick(items).clone()
+            }
+            Value::Reference(reference) if dice.once_in(2) => Value::String(reference.id.clone()),
+            found => found.clone(),
+        };
+    }
     let ty = match &path.root {
-        _ if dice.once_in(4) => None,
         FieldRef::Id => Some(FieldType::String),
         FieldRef::CreatedAt | FieldRef::UpdatedAt => Some(FieldType::Date),
         FieldRef::Named(name) => {
-            let mut fields = fields.iter();
+            let mut fields = around.fields.iter();
             fields.find(|f| f.0 == &**name).map(|f| f.1.clone())
         }
     };
     match ty {
         Some(FieldType::Reference(_)) if dice.once_in(2) => text(dice),
-        Some(ty) if path.rest.is_empty() && !(ty == FieldType::Array && dice.once_in(2)) => {
-            of_type(dice, &ty)
-        }
+        Some(ty) if path.rest.is_empty() && !dice.once_in(4) => of_type(dice, &ty),
         _ => any(dice, 2),
     }
+}
+
+fn descend<'a>(value: &'a Value, rest: &[Box<str>]) -> Option<&'a Value> {
+    let Some((step, below)) = rest.split_first() else {
+        return Some(value);
+    };
+    let child = match value {
+        Value::Map(map) => map.get(&**step),
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => None,
+    };
+    descend(child?, below)
 }
 
 fn pattern(dice: &Dice) -> Arc<Pattern> {
@@ -289,9 +373,13 @@ fn pattern(dice: &Dice) -> Arc<Pattern> {
     Arc::new(Pattern::new(source, options, 1_000).expect("these are fine"))
 }
 
-fn test(dice: &Dice, path: &Path, fields: &[(&'static str, FieldType)]) -> Test {
-    let one = || operand(dice, path, fields);
+fn test(around: &Around<'_>, path: &Path) -> Test {
+    let dice = around.dice;
+    let one = || operand(around, path);
+    let is_geo = matches!(&path.root, FieldRef::Named(name) if &**name == "geo");
     match dice.below(19) {
+        // Geo tests are for geo points, most of the time.
+        15 | 16 if !is_geo && !dice.once_in(4) => Test::Gte(one()),
         0 | 1 => Test::Eq(one()),
         2 => Test::Ne(one()),
         3 => Test::Lt(one()),
@@ -300,35 +388,41 @@ fn test(dice: &Dice, path: &Path, fields: &[(&'static str, FieldType)]) -> Test 
         6 => Test::Gte(one()),
         7 | 8 => Test::In(dice.some(4, one)),
         9 => Test::NotIn(dice.some(4, one)),
-        10 => Test::All(dice.some(2, || any(dice, 1))),
+        10 => Test::All(dice.some(2, one)),
         11 => Test::AllMatch(dice.some(2, || pattern(dice))),
         12 => Test::Exists(dice.once_in(2)),
-        13 => Test::ContainedBy(dice.some(12, || any(dice, 0))),
+        13 => Test::ContainedBy(match one() {
+            Value::Array(items) => items,
+            value => vec![value, Value::Null, one()],
+        }),
         14 => Test::Regex(pattern(dice)),
         15 => Test::Near {
             center: point(dice),
             radians_max: (!dice.once_in(3)).then(|| *dice.pick(&[0.0, 0.01, 0.5, 2.0])),
         },
-        16 => {
-            let (a, b) = (point(dice), point(dice));
-            Test::WithinBox {
-                south_west: GeoPoint {
-                    latitude: a.latitude.min(b.latitude),
-                    longitude: a.longitude.min(b.longitude),
-                },
-                north_east: GeoPoint {
-                    latitude: a.latitude.max(b.latitude),
-                    longitude: a.longitude.max(b.longitude),
-                },
-            }
-        }
+        16 => within(dice),
         17 => Test::Eq(Value::Null),
-        _ => Test::Not(Box::new(test(dice, path, fields))),
+        _ => Test::Not(Box::new(test(around, path))),
     }
 }
 
-fn filter(dice: &Dice, fields: &[(&'static str, FieldType)], depth: usize) -> Filter {
-    let below = |dice: &Dice| filter(dice, fields, depth - 1);
+fn within(dice: &Dice) -> Test {
+    let (a, b) = (point(dice), point(dice));
+    Test::WithinBox {
+        south_west: GeoPoint {
+            latitude: a.latitude.min(b.latitude),
+            longitude: a.longitude.min(b.longitude),
+        },
+        north_east: GeoPoint {
+            latitude: a.latitude.max(b.latitude),
+            longitude: a.longitude.max(b.longitude),
+        },
+    }
+}
+
+fn filter(around: &Around<'_>, depth: usize) -> Filter {
+    let dice = around.dice;
+    let below = || filter(around, depth - 1);
     match dice.below(if depth == 0 { 12 } else { 20 }) {
         0 if dice.once_in(3) => Filter::Everything,
         1 if dice.once_in(6) => Filter::Nothing,
@@ -339,23 +433,28 @@ fn filter(dice: &Dice, fields: &[(&'static str, FieldType)], depth: usize) -> Fi
             Filter::Allows(access, Arc::new(Principals::new(entries)))
         }
         0..=11 => {
-            let path = path(dice, fields);
-            let test = test(dice, &path, fields);
+            let path = if dice.once_in(8) {
+                Path::field("geo")
+            } else {
+                path(around)
+            };
+            let test = test(around, &path);
             Filter::Test(path, test)
         }
-        12..=14 => Filter::And(dice.some(3, || below(dice))),
-        15..=17 => Filter::Or(dice.some(3, || below(dice))),
-        _ => Filter::Not(Box::new(below(dice))),
+        12..=14 => Filter::And(dice.some(2, below)),
+        15..=17 => Filter::Or(dice.some(4, below)),
+        _ => Filter::Not(Box::new(below())),
     }
 }
 
-fn query(dice: &Dice, fields: &[(&'static str, FieldType)]) -> Query {
-    let mut query = Query::all(COLLECTION).filter(filter(dice, fields, 3));
+fn query(around: &Around<'_>) -> Query {
+    let dice = around.dice;
+    let mut query = Query::all(COLLECTION).filter(filter(around, 3));
     query.sort = dice.some(2, || Sort {
         key: if dice.once_in(6) {
             SortKey::Distance(Path::field("geo"), point(dice))
         } else {
-            SortKey::Path(path(dice, fields))
+            SortKey::Path(path(around))
         },
         descending: dice.once_in(2),
     });
