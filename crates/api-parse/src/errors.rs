@@ -85,10 +85,7 @@ pub fn wire(reason: Reason) -> (u16, Form) {
 pub fn reply(error: &Error, sanitize: bool) -> Reply {
     let (status, form) = wire(error.reason());
     let mut out = Vec::with_capacity(64);
-    let message = match error.reason() {
-        Reason::MasterKeyRequired if sanitize => "Permission denied",
-        _ => error.message(),
-    };
+    let message = text(error, sanitize);
     let mut fields = Fields::open(&mut out);
     match form {
         Form::Coded(code) => {
@@ -114,11 +111,19 @@ pub fn reply(error: &Error, sanitize: bool) -> Reply {
     }
 }
 
+/// The message as clients may see it.
+fn text(error: &Error, sanitize: bool) -> &str {
+    match error.reason() {
+        Reason::MasterKeyRequired if sanitize => "Permission denied",
+        _ => error.message(),
+    }
+}
+
 /// What a batch shows of an error: always with a code.
-pub fn write_item(out: &mut Vec<u8>, error: &Error) {
+pub fn write_item(out: &mut Vec<u8>, error: &Error, sanitize: bool) {
     let (code, message) = match wire(error.reason()).1 {
-        Form::Coded(code) => (code, error.message()),
-        Form::Bare => (119, error.message()),
+        Form::Coded(code) => (code, text(error, sanitize)),
+        Form::Bare => (119, text(error, sanitize)),
         Form::Internal => (1, "Internal server error."),
     };
     let mut item = Fields::open(out);

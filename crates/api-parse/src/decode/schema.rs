@@ -78,28 +78,12 @@ fn field(
     request: &mut SchemaChangeRequest,
 ) -> Result<()> {
     let object = json.as_object().ok_or_else(invalid_json)?;
-    let default = DEFAULTS.iter().find(|(known, _)| *known == name);
+    if DEFAULTS.iter().any(|(known, _)| *known == name) {
+        return default_field(verb, name, object);
+    }
     if is_delete(object) {
-        if default.is_some() {
-            let message = format!("field {name} cannot be changed");
-            return Err(fail(Reason::ImmutableField, message));
-        }
         request.drop_fields.push(name.into());
         return Ok(());
-    }
-    match (default, verb) {
-        (None, _) => {}
-        (Some(_), SchemaVerb::Create) => {
-            let message = format!("field {name} cannot be added");
-            return Err(fail(Reason::ImmutableField, message));
-        }
-        (Some((_, ty)), SchemaVerb::Update) => {
-            if object.text("type") == Some(ty) {
-                return Ok(());
-            }
-            let message = format!("Field {name} exists, cannot update.");
-            return Err(fail(Reason::SchemaRefused, message));
-        }
     }
     if !is_name(name) || matches!(name, "length" | "className") {
         let mut shown = name.to_owned();
@@ -140,6 +124,27 @@ fn field(
         default,
     });
     Ok(())
+}
+
+/// A field that every class has: it can only be named as it is.
+fn default_field(verb: SchemaVerb, name: &str, object: &Object<'_>) -> Result<()> {
+    let same = DEFAULTS.contains(&(name, object.text("type").unwrap_or_default()));
+    let (reason, message) = match verb {
+        _ if is_delete(object) => (
+            Reason::ImmutableField,
+            format!("field {name} cannot be changed"),
+        ),
+        SchemaVerb::Create => (
+            Reason::ImmutableField,
+            format!("field {name} cannot be added"),
+        ),
+        SchemaVerb::Update if same => return Ok(()),
+        SchemaVerb::Update => (
+            Reason::SchemaRefused,
+            format!("Field {name} exists, cannot update."),
+        ),
+    };
+    Err(fail(reason, message))
 }
 
 fn field_type(object: &Object<'_>) -> Result<FieldType> {

@@ -1,5 +1,7 @@
 //! Shapes in, engine types or errors out, as tables.
 
+#![expect(clippy::too_many_lines, reason = "the length is that of the tables")]
+
 use super::*;
 use crate::encode;
 use crate::json::{Json, parse};
@@ -214,8 +216,10 @@ fn wheres_that_are_refused_say_why() {
 
 #[test]
 fn too_much_of_anything_is_refused() {
-    let mut deep = Limits::default();
-    deep.filter_depth_max = 3;
+    let deep = Limits {
+        filter_depth_max: 3,
+        ..Limits::default()
+    };
     let cx = Cx {
         limits: &deep,
         rank: Rank::Client,
@@ -540,7 +544,7 @@ fn options_of_queries() {
     assert_eq!(below.keys.as_ref().unwrap().len(), 1);
     assert!(query.include.child("d").unwrap().child("e").unwrap().here);
     assert!(find(r#"{"include":"*"}"#).unwrap().include_all);
-    let deep = format!(r#"{{"include":"{}"}}"#, vec!["a"; 11].join("."));
+    let deep = format!(r#"{{"include":"{}"}}"#, ["a"; 11].join("."));
     let table = [
         (r#"{"foo":1}"#, 102, "Invalid parameter for query: foo"),
         (

@@ -10,7 +10,7 @@ use crate::request::Req;
 use crate::routes::{self, Act, Routed};
 use crate::transport::{self, QueryString};
 use basalt_base::{Error, Reason, Result};
-use basalt_data::{BatchStep, Rank};
+use basalt_data::BatchStep;
 use http::{Method, StatusCode};
 
 /// A sub-request.
@@ -50,7 +50,7 @@ pub async fn batch(req: &Req<'_>) -> Result<Reply> {
     let requests = body.get("requests").and_then(Json::as_array);
     let requests = requests.ok_or_else(|| bad("requests must be an array"))?;
     let max = req.app.options.limits.batch_requests_max;
-    if requests.len() > max && req.call.principal.rank == Rank::Client {
+    if requests.len() > max {
         return Err(bad(format!(
             "Batch request contains {} sub-requests, which exceeds the limit of {max}.",
             requests.len()
@@ -136,7 +136,7 @@ async fn independent(req: &Req<'_>, items: &[Item<'_>]) -> Result<Reply> {
         let sub = item.req(req);
         match objects::step(item.routed.act, &sub) {
             Some(Ok(step)) => run.push((n, step)),
-            Some(Err(error)) => errors::write_item(&mut answers[n], &error),
+            Some(Err(error)) => failure(&mut answers[n], &error, req),
             None => {
                 write_run(req, &mut run, &mut answers).await;
                 answers[n] = single(item, &sub).await;
@@ -165,7 +165,7 @@ fn failure(out: &mut Vec<u8>, error: &Error, req: &Req<'_>) {
     if error.reason() == Reason::Internal {
         tracing::error!(request_id = %req.call.request_id, error = ?error, "sub-request failed");
     }
-    errors::write_item(out, error);
+    errors::write_item(out, error, req.app.options.sanitize_refusals);
 }
 
 fn success(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {

@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(ok("1.5e-1"), Json::Double(0.15));
         assert_eq!(
             ok("9223372036854775808"),
-            Json::Double(9.223_372_036_854_775_8e18)
+            Json::Double(9_223_372_036_854_775_808.0)
         );
     }
 

@@ -2,6 +2,7 @@
 
 use basalt_api_parse::{Form, wire};
 use basalt_base::Reason;
+use std::fmt::Write;
 
 #[test]
 fn every_reason_is_told_as_the_snapshot_says() {
@@ -13,7 +14,7 @@ fn every_reason_is_told_as_the_snapshot_says() {
             Form::Bare => "no code".to_owned(),
             Form::Internal => "1, cause hidden".to_owned(),
         };
-        table.push_str(&format!("{name}: HTTP {status}, {form}\n"));
+        let _ = writeln!(table, "{name}: HTTP {status}, {form}");
     }
     let snapshot = include_str!("../errors.snapshot.txt");
     assert!(

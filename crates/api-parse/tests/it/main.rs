@@ -1,5 +1,11 @@
 //! The REST protocol through its front door, in one process on a fresh store.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "a test may panic, and its length is its table"
+)]
+
 mod batches;
 mod config;
 mod errors;

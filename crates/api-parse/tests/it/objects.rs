@@ -279,7 +279,17 @@ async fn includes_and_relations() {
     assert_eq!(some["city"]["name"], "Oslo");
     assert_eq!(some["city"].get("size"), None, "{some}");
     assert_eq!(some.get("all"), None);
+}
 
+#[tokio::test]
+async fn relations_are_added_to_and_asked_about() {
+    let world = world().await;
+    let city = make(&world, "", "City", r#"{"name":"Oslo"}"#).await;
+    let id = make(&world, "", "Person", "{}").await;
+    let path = format!("/classes/Person/{id}");
+    let pointer = |class: &str, id: &str| {
+        format!(r#"{{"__type":"Pointer","className":"{class}","objectId":"{id}"}}"#)
+    };
     let add = format!(
         r#"{{"friends":{{"__op":"AddRelation","objects":[{}]}}}}"#,
         pointer("City", &city)

@@ -229,5 +229,5 @@ pub async fn sign_up(world: &World, name: &str) -> (String, String) {
 
 /// Percent-encodes a value for a query string.
 pub fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
