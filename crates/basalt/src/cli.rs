@@ -1,4 +1,8 @@
 //! Commands and flags.
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, which has no markup"
+)]
 
 use crate::{app, check, settings, up};
 use clap::{Args, Parser, Subcommand};

@@ -4,7 +4,7 @@ use crate::cli::Flags;
 use crate::settings;
 use anyhow::{Context, bail};
 use basalt_server::config::{Mode, Settings};
-use basalt_server::{Ready, serve as serve_with, settle, start_logging};
+use basalt_server::{Ready, serve as serve_with, settle, spare_memory, start_logging};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub fn dev(flags: &Flags) -> anyhow::Result<ExitCode> {
 }
 
 fn run(mut settings: Settings, is_dev: bool) -> anyhow::Result<ExitCode> {
+    spare_memory();
     settle(&mut settings)?;
     start_logging(&settings.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -70,15 +70,20 @@ impl KeyStore {
     /// generated when neither has them.
     pub(crate) fn app(&self, app: &AppSettings, rng: &dyn Rng) -> Result<AppKeys> {
         let folder = self.folder.join(&app.id);
-        let own = |given: &Option<Secret>, name: &str| match given {
-            Some(secret) => Ok(Some(secret.clone())),
-            None => read_or_make(&folder, name, rng).map(Some),
+        let mut made = false;
+        let mut own = |given: &Option<Secret>, name: &str| {
+            if let Some(secret) = given {
+                return Ok(Some(secret.clone()));
+            }
+            let (key, is_new) = read_or_make(&folder, name, rng)?;
+            made |= is_new;
+            Ok(Some(key))
         };
         let client = |given: &Option<Secret>, name: &str| match given {
             Some(secret) => Ok(Some(secret.clone())),
             None => read(&folder.join(name)),
         };
-        Ok(AppKeys {
+        let keys = AppKeys {
             webhook: own(&app.webhook_key, "webhook")?,
             api: basalt_api_parse::Keys {
                 master: own(&app.master_key, "master")?,
@@ -89,7 +94,11 @@ impl KeyStore {
                 client: client(&app.client_key, "client")?,
                 windows: client(&app.dotnet_key, "dotnet")?,
             },
-        })
+        };
+        if made {
+            sync(&folder)?;
+        }
+        Ok(keys)
     }
 
     /// Whether there are keys of an app.
@@ -99,14 +108,22 @@ impl KeyStore {
 
     /// Keeps a client key of an app that lives in the database.
     pub(crate) fn keep(&self, app: &str, name: &str, key: &Secret) -> Result<()> {
-        write(&self.folder.join(app), name, key.expose())
+        let folder = self.folder.join(app);
+        write(&folder, name, key.expose())?;
+        sync(&folder)
     }
 
     /// The operator's token, generated when the settings have none.
     pub(crate) fn operator_token(&self, settings: &Settings, rng: &dyn Rng) -> Result<Secret> {
         match &settings.operator_token {
             Some(token) => Ok(token.clone()),
-            None => read_or_make(&self.folder, OPERATOR_TOKEN, rng),
+            None => {
+                let (token, is_new) = read_or_make(&self.folder, OPERATOR_TOKEN, rng)?;
+                if is_new {
+                    sync(&self.folder)?;
+                }
+                Ok(token)
+            }
         }
     }
 }
@@ -148,13 +165,14 @@ pub(crate) fn check(app: &str, keys: &AppKeys, mode: Mode) -> Result<()> {
     Ok(())
 }
 
-fn read_or_make(folder: &Path, name: &str, rng: &dyn Rng) -> Result<Secret> {
+/// The key, and whether it is new.
+fn read_or_make(folder: &Path, name: &str, rng: &dyn Rng) -> Result<(Secret, bool)> {
     if let Some(key) = read(&folder.join(name))? {
-        return Ok(key);
+        return Ok((key, false));
     }
     let key = token_hex(rng, KEY_BYTES);
     write(folder, name, &key)?;
-    Ok(Secret::new(key))
+    Ok((Secret::new(key), true))
 }
 
 fn read(path: &Path) -> Result<Option<Secret>> {
@@ -171,25 +189,30 @@ fn read(path: &Path) -> Result<Option<Secret>> {
     }
 }
 
-/// Writes a key so that it is there whole or not at all, readable by this user only.
+/// Writes a key so that it is there whole or not at all, readable by this user only. It is durable
+/// after [`sync`].
 fn write(folder: &Path, name: &str, key: &str) -> Result<()> {
     let failed = |error| unusable(folder, error);
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed)?;
+    let mut directory = DirBuilder::new();
+    directory.recursive(true).mode(0o700);
+    directory.create(folder).map_err(failed)?;
     let fresh = folder.join(format!(".{name}.new"));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(&fresh).map_err(failed)?;
-    file.write_all(format!("{key}\n").as_bytes())
-        .map_err(failed)?;
+    let text = format!("{key}\n");
+    file.write_all(text.as_bytes()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
-    fs::rename(&fresh, folder.join(name)).map_err(failed)?;
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    fs::rename(&fresh, folder.join(name)).map_err(failed)
+}
+
+/// Makes the names in a folder, and the folder's own, durable.
+fn sync(folder: &Path) -> Result<()> {
+    for folder in [Some(folder), folder.parent()].into_iter().flatten() {
+        let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| unusable(folder, error))?;
+    }
+    Ok(())
 }
 
 fn unusable(path: &Path, error: std::io::Error) -> Error {

@@ -24,4 +24,5 @@ pub mod tools;
 
 pub use doctor::{Finding, Severity, doctor};
 pub use logging::start as start_logging;
+pub use process::spare_memory;
 pub use run::{Ready, serve, settle};
