@@ -42,11 +42,9 @@ pub fn remove(folder: &Path, suffix: &str) -> io::Result<usize> {
     Ok(found.len())
 }
 
-/// Cuts `bytes` off the end of a file, or all that it has.
-pub fn cut_tail(file: &Path, bytes: u64) -> io::Result<()> {
-    let file = File::options().write(true).open(file)?;
-    let len = file.metadata()?.len();
-    file.set_len(len.saturating_sub(bytes))
+/// Cuts a file after `bytes`.
+pub fn cut(file: &Path, bytes: u64) -> io::Result<()> {
+    File::options().write(true).open(file)?.set_len(bytes)
 }
 
 #[cfg(test)]
@@ -62,7 +60,7 @@ mod tests {
         folder(&from, &to).unwrap();
         let copied = files(&to, "-wal").unwrap();
         assert_eq!(copied, [to.join("apps/1/data.db-wal")]);
-        cut_tail(&copied[0], 30).unwrap();
+        cut(&copied[0], 70).unwrap();
         assert_eq!(fs::metadata(&copied[0]).unwrap().len(), 70);
         assert_eq!(remove(&from, "-wal").unwrap(), 1);
         assert!(files(&from, "").unwrap().is_empty());

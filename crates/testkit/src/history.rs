@@ -14,6 +14,9 @@ mod merge;
 /// The fields of an object, without those that the server adds.
 pub type Fields = Map<String, Value>;
 
+/// Parse's codes for what would have been a 5xx outside a batch.
+const SERVER_CODES: [i64; 2] = [1, 100];
+
 /// What a write came to, as its client saw it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -39,7 +42,7 @@ impl Outcome {
                 if answer.status >= 500 {
                     Self::Failed(whole)
                 } else {
-                    Self::Refused(answer.body["code"].as_i64().unwrap_or_default(), whole)
+                    Self::Refused(code(&answer.body), whole)
                 }
             }
             Err(Failure::Unreachable(_)) => Self::Unsent,
@@ -47,10 +50,33 @@ impl Outcome {
         }
     }
 
+    /// Sorts the answer to one part of a batch.
+    pub fn of_part(part: &Value) -> Self {
+        if let Some(success) = part.get("success") {
+            return Self::Acknowledged(success.clone());
+        }
+        let whole = part.to_string();
+        match code(part) {
+            code if SERVER_CODES.contains(&code) => Self::Failed(whole),
+            code => Self::Refused(code, whole),
+        }
+    }
+
     /// Whether the write may have happened without our knowing.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Unanswered(_))
     }
+}
+
+/// The code of an error, or of the first part of a batch that has one; 0 if there is none.
+fn code(answer: &Value) -> i64 {
+    let part = answer.as_array().and_then(|parts| {
+        let errors = parts.iter().map(|part| &part["error"]);
+        errors.into_iter().find(|error| error.is_object())
+    });
+    let error = part.or(answer.get("error")).unwrap_or(answer);
+    let code = error.get("code").or(answer.get("code"));
+    code.and_then(Value::as_i64).unwrap_or_default()
 }
 
 /// How many writes came to what.
@@ -213,6 +239,17 @@ mod tests {
         assert_eq!(of(201, json!(1)), Outcome::Acknowledged(json!(1)));
         let refused = of(400, json!({"code": 137}));
         assert_eq!(refused, Outcome::Refused(137, "400 {\"code\":137}".into()));
+        let parts = json!([{"success": {}}, {"error": {"code": 101}}]);
+        assert!(matches!(of(400, parts.clone()), Outcome::Refused(101, _)));
+        assert_eq!(
+            Outcome::of_part(&parts[0]),
+            Outcome::Acknowledged(json!({}))
+        );
+        assert!(matches!(
+            Outcome::of_part(&parts[1]),
+            Outcome::Refused(101, _)
+        ));
+        assert!(Outcome::of_part(&json!({"error": {"code": 100}})).is_unknown());
         assert!(of(503, json!(null)).is_unknown());
         let lost = || std::io::Error::other("x");
         assert_eq!(

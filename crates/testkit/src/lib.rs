@@ -25,3 +25,4 @@ pub mod report;
 pub mod round;
 pub mod server;
 pub mod wait;
+pub mod wal;

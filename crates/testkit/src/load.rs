@@ -1,7 +1,7 @@
 //! Writing from many threads, each write noted.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 
@@ -11,9 +11,11 @@ use crate::parse::Parse;
 
 mod objects;
 mod shared;
+mod signals;
 mod stage;
 mod transactions;
 
+pub use signals::Signals;
 pub use stage::{Plan, Stage};
 
 /// The class of objects that always exists.
@@ -35,7 +37,7 @@ pub struct Worker<'a> {
     /// Its number in the round.
     number: usize,
     plan: &'a Plan,
-    stop: &'a AtomicBool,
+    signals: &'a Signals,
     draw: Draw,
     rest: Parse,
     master: Parse,
@@ -52,14 +54,14 @@ impl<'a> Worker<'a> {
     pub fn new(
         number: usize,
         plan: &'a Plan,
-        stop: &'a AtomicBool,
+        signals: &'a Signals,
         address: SocketAddr,
         mine: Vec<(String, Tracked)>,
     ) -> Self {
         Self {
             number,
             plan,
-            stop,
+            signals,
             draw: Draw::new(plan.seed.wrapping_mul(31).wrapping_add(number as u64)),
             rest: Parse::rest(address),
             master: Parse::master(address),
@@ -70,13 +72,14 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Writes; `acknowledged` counts along, for whoever waits for the load to begin.
-    pub fn run(mut self, acknowledged: &AtomicU64) -> History {
-        while !self.gone && !self.stop.load(Ordering::Relaxed) {
+    /// Writes; what came of it.
+    pub fn run(mut self) -> History {
+        while !self.gone && !self.signals.stop.load(Ordering::Relaxed) {
             let before = self.history.tally.acknowledged;
             self.step();
-            let after = self.history.tally.acknowledged;
-            acknowledged.fetch_add(after - before, Ordering::Relaxed);
+            if self.history.tally.acknowledged > before {
+                self.signals.begun.store(true, Ordering::Relaxed);
+            }
         }
         self.history.objects.extend(self.mine);
         self.history
@@ -110,14 +113,36 @@ impl<'a> Worker<'a> {
         body: Option<&Value>,
         expected: &[i64],
     ) -> Outcome {
-        let outcome = self.rest.write(method, path, body);
-        self.note(&format!("{method} {path}"), &outcome, expected);
-        outcome
+        self.note(method, path, expected, |worker| {
+            worker.rest.write(method, path, body)
+        })
     }
 
-    fn note(&mut self, what: &str, outcome: &Outcome, expected: &[i64]) {
-        self.history.count(what, outcome, expected);
+    fn note(
+        &mut self,
+        method: &str,
+        path: &str,
+        expected: &[i64],
+        write: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome {
+        let what = format!("{method} {path}");
+        let disk_was_dead = self.signals.disk_is_dead.load(Ordering::SeqCst);
+        let mut outcome = write(self);
+        if self.signals.disk_dies.load(Ordering::SeqCst)
+            && let Outcome::Acknowledged(answer) = &outcome
+        {
+            // A batch is answered with 200 even if each of its parts failed.
+            let parts = answer.as_array();
+            let has_success = |parts: &Vec<Value>| parts.iter().any(|p| p.get("success").is_some());
+            if disk_was_dead && parts.is_none_or(has_success) {
+                let surprise = format!("{what}: acknowledged without a disk: {answer}");
+                self.history.surprises.push(surprise);
+            }
+            outcome = Outcome::Failed("acknowledged while the disk died".to_owned());
+        }
+        self.history.count(&what, &outcome, expected);
         self.gone |= matches!(outcome, Outcome::Unanswered(_) | Outcome::Unsent);
+        outcome
     }
 
     /// A name that nothing else in the whole run has.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::check::{self, Seen};
 use crate::draw::Draw;
 use crate::history::{History, Tally, Tracked};
 use crate::http::Client;
-use crate::load::{Plan, Stage, Worker};
+use crate::load::{Plan, Signals, Stage, Worker};
 use crate::parse::{Parse, text};
 use crate::server::{Server, Setup};
 use crate::wait;
@@ -73,25 +73,25 @@ impl Run {
         address: SocketAddr,
         draw: &Draw,
         effort: Effort,
-        blow: impl FnOnce(&mut History) -> anyhow::Result<()>,
+        blow: impl FnOnce(&mut History, &Signals) -> anyhow::Result<()>,
     ) -> anyhow::Result<Tally> {
         let mut client = Parse::rest(address);
         let plan = Plan::prepare(&mut client, &self.stage, self.round, draw.number())?;
         let before = self.history.tally;
-        let (stop, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
+        let signals = Signals::default();
         let (sender, ended) = channel();
         let shares: Vec<_> = (0..effort.threads).map(|_| self.share(draw)).collect();
         let struck = std::thread::scope(|scope| {
             for (number, mine) in shares.into_iter().enumerate() {
-                let worker = Worker::new(number, &plan, &stop, address, mine);
-                let (sender, acknowledged) = (sender.clone(), &acknowledged);
+                let worker = Worker::new(number, &plan, &signals, address, mine);
+                let sender = sender.clone();
                 scope.spawn(move || {
                     // Heard when all have ended, if not before.
-                    let _ = sender.send(worker.run(acknowledged));
+                    let _ = sender.send(worker.run());
                 });
             }
             let struck = wait::until(LOAD_BEGINS_LIMIT, "the first write", || {
-                (acknowledged.load(Ordering::Relaxed) > 0).then_some(())
+                signals.begun.load(Ordering::Relaxed).then_some(())
             })
             .and_then(|()| match ended.recv_timeout(effort.time) {
                 Err(RecvTimeoutError::Timeout) => Ok(()),
@@ -100,8 +100,8 @@ impl Run {
                     bail!("a thread lost the server under load")
                 }
             })
-            .and_then(|()| blow(&mut self.history));
-            stop.store(true, Ordering::Relaxed);
+            .and_then(|()| blow(&mut self.history, &signals));
+            signals.stop.store(true, Ordering::Relaxed);
             struck
         });
         drop(sender);
@@ -171,11 +171,6 @@ impl Run {
 
     /// Runs `basalt verify` on the stopped server's folder; what it complains about.
     pub fn verify(&self) -> anyhow::Result<Vec<String>> {
-        let verify = self.setup.verify()?;
-        let mut broken = verify.said;
-        if !verify.status.success() {
-            broken.push(format!("verify: {}\n{}", verify.status, verify.log));
-        }
-        Ok(broken)
+        self.setup.verify()
     }
 }

@@ -24,6 +24,10 @@ pub const REST_KEY: &str = "crash-rest-key";
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 
+const VERIFY_LIMIT: Duration = Duration::from_mins(2);
+/// What `basalt verify` says if it has nothing to complain about.
+const ALL_IS_WELL: &str = "all databases are sound";
+
 /// How to start a server.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -129,10 +133,16 @@ impl Setup {
         self.run(&self.serve(), limit)
     }
 
-    /// Runs `basalt verify` on this folder.
-    pub fn verify(&self) -> anyhow::Result<Ended> {
+    /// Runs `basalt verify` on this folder, with no server on it; what it complains about.
+    pub fn verify(&self) -> anyhow::Result<Vec<String>> {
         let folder = self.data_dir.to_string_lossy();
-        self.run(&["verify", "--data-dir", &folder], Duration::from_mins(2))
+        let verify = self.run(&["verify", "--data-dir", &folder], VERIFY_LIMIT)?;
+        let mut broken = verify.said;
+        broken.retain(|line| line != ALL_IS_WELL);
+        if !verify.status.success() {
+            broken.push(format!("verify: {}\n{}", verify.status, verify.log));
+        }
+        Ok(broken)
     }
 
     fn serve(&self) -> [&str; 7] {

@@ -95,7 +95,7 @@ fn one_round(
         threads: draw.between(8, 16) as usize,
         time: Duration::from_millis(draw.between(50, 600)),
     };
-    let tally = run.load(server.address, &draw, effort, |_| server.kill())?;
+    let tally = run.load(server.address, &draw, effort, |_, _| server.kill())?;
     let loses_index = round.is_multiple_of(ROUNDS_TO_LOST_INDEX);
     if loses_index {
         copy::remove(&run.setup.data_dir, "-shm")?;

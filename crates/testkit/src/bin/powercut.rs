@@ -36,6 +36,7 @@ const FIRST_WRITES: u64 = 3;
 const DISK_MIB: u64 = 1024;
 /// How long the server goes on without its disk, in which it must acknowledge nothing.
 const WITHOUT_DISK: Duration = Duration::from_millis(30);
+const END_LIMIT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let names = ["--rounds", "--seed", "--synchronous"];
@@ -127,14 +128,17 @@ fn one_round(
         time: Duration::from_millis(draw.between(50, 600)),
     };
     let server = run.setup.start()?;
-    let tally = run.load(server.address, &draw, effort, |_| {
-        disk.cut()?;
+    let goes_on = draw.chance(50);
+    let tally = run.load(server.address, &draw, effort, |_, signals| {
+        if !goes_on {
+            server.kill()?;
+            return disk.cut();
+        }
+        signals.cut(&disk)?;
         let cut = wait::now();
-        wait::until(
-            WITHOUT_DISK * 10,
-            "the end of a spell without a disk",
-            || (wait::now().since(cut) > WITHOUT_DISK).then_some(()),
-        )?;
+        wait::until(END_LIMIT, "the end of a spell without a disk", || {
+            (wait::now().since(cut) > WITHOUT_DISK).then_some(())
+        })?;
         server.kill()
     })?;
     disk.unmount()?;
@@ -144,9 +148,14 @@ fn one_round(
     let failed = std::mem::take(&mut run.history.failures).len();
     let (objects, broken) = run.check(&server)?;
     let found = format!(
-        "{} threads, cut after {} ms: {tally} ({failed} with an error); ready in {} ms; {objects} objects checked, {} lost",
+        "{} threads, cut after {} ms, {}: {tally} ({failed} with an error); ready in {} ms; {objects} objects checked, {} lost",
         effort.threads,
         effort.time.as_millis(),
+        if goes_on {
+            "server goes on"
+        } else {
+            "server dies"
+        },
         server.ready_after.as_millis(),
         broken.len(),
     );

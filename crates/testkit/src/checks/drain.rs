@@ -39,7 +39,7 @@ pub fn check(run: &mut Run, server: Server) -> anyhow::Result<(Server, Finding)>
         threads: 8,
         time: Duration::from_millis(200),
     };
-    let tally = run.load(address, &draw, effort, |history| {
+    let tally = run.load(address, &draw, effort, |history, _| {
         server.terminate()?;
         wait::until(REFUSES_LIMIT, "new connections to be refused", || {
             TcpStream::connect(address).err()

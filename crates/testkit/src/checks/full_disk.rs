@@ -40,7 +40,7 @@ pub fn check(setup: &Setup, seed: u64) -> anyhow::Result<Result<Finding, String>
     let mut broken = Vec::new();
     let mut refusals = 0;
     let address = server.address;
-    let tally = run.load(address, &draw, effort, |_| {
+    let tally = run.load(address, &draw, effort, |_, _| {
         let ballast = Ballast::fill(scratch.path())?;
         let (failed, problems) = while_full(&mut server)?;
         refusals = failed;

@@ -19,7 +19,7 @@ pub fn check(run: &mut Run, first: &Server) -> anyhow::Result<Finding> {
     if !second.said.is_empty() {
         broken.push(format!("it printed {:?}", second.said));
     }
-    let log = &second.log;
+    let log = second.log.to_lowercase();
     if !["locked", "in use", "another"]
         .iter()
         .any(|word| log.contains(word))
@@ -27,7 +27,7 @@ pub fn check(run: &mut Run, first: &Server) -> anyhow::Result<Finding> {
         broken.push(format!("it does not say why it gave up: {log}"));
     }
     broken.extend(run.check(first)?.1);
-    let last = log.lines().last().unwrap_or_default();
+    let last = second.log.lines().last().unwrap_or_default();
     Ok((
         format!("refused with {}, \"{last}\"", second.status),
         broken,

@@ -13,12 +13,7 @@ impl Worker<'_> {
         let (class, key, fields) = self.new_object();
         let body = Value::Object(fields.clone());
         let outcome = self.send("POST", &class_path(&class), Some(&body), &[]);
-        let unknown = outcome.is_unknown();
-        let answer = match outcome {
-            Outcome::Acknowledged(answer) => Some(answer),
-            _ => None,
-        };
-        self.note_create(class, key, fields, answer, unknown);
+        self.note_create(class, key, fields, outcome);
     }
 
     fn new_object(&mut self) -> (String, String, Fields) {
@@ -44,14 +39,7 @@ impl Worker<'_> {
         (class, key, fields)
     }
 
-    fn note_create(
-        &mut self,
-        class: String,
-        key: String,
-        fields: Fields,
-        answer: Option<Value>,
-        unknown: bool,
-    ) {
+    fn note_create(&mut self, class: String, key: String, fields: Fields, outcome: Outcome) {
         let mut tracked = Tracked {
             class,
             id: None,
@@ -59,7 +47,7 @@ impl Worker<'_> {
             pending: None,
             stamp: None,
         };
-        if let Some(answer) = answer {
+        if let Outcome::Acknowledged(answer) = outcome {
             tracked.id = answer["objectId"].as_str().map(str::to_owned);
             tracked.stamp = answer["createdAt"].as_str().map(str::to_owned);
             if tracked.id.is_none() || tracked.stamp.is_none() {
@@ -68,7 +56,7 @@ impl Worker<'_> {
             }
             tracked.now = Some(fields);
             self.mine.push((key, tracked));
-        } else if unknown {
+        } else if outcome.is_unknown() {
             tracked.pending = Some(Some(fields));
             self.history.objects.insert(key, tracked);
         }
@@ -83,20 +71,17 @@ impl Worker<'_> {
             .map(|(class, _, fields)| part("POST", &class_path(class), &json!(fields)))
             .collect();
         let outcome = self.send("POST", "/batch", Some(&json!({"requests": parts})), &[]);
-        let unknown = outcome.is_unknown();
-        let answers = match outcome {
-            Outcome::Acknowledged(Value::Array(answers)) => answers,
-            _ => Vec::new(),
-        };
         for (place, (class, key, fields)) in objects.into_iter().enumerate() {
-            let answer = answers.get(place);
-            if let Some(answer) = answer.filter(|answer| answer.get("success").is_none()) {
-                let surprise = format!("create in a batch: {answer}");
-                self.history.surprises.push(surprise);
-                continue;
+            let part = match &outcome {
+                Outcome::Acknowledged(answers) => Outcome::of_part(&answers[place]),
+                whole => whole.clone(),
+            };
+            match &part {
+                Outcome::Refused(_, whole) => self.history.surprises.push(whole.clone()),
+                Outcome::Failed(whole) => self.history.failures.push(whole.clone()),
+                _ => {}
             }
-            let success = answer.map(|answer| answer["success"].clone());
-            self.note_create(class, key, fields, success, unknown);
+            self.note_create(class, key, fields, part);
         }
     }
 

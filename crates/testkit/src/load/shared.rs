@@ -73,8 +73,9 @@ impl Worker<'_> {
     pub(super) fn make_role(&mut self) {
         let name = self.contested("role");
         let body = json!({"name": name, "ACL": {"*": {"read": true}}});
-        let outcome = self.master.write("POST", "/roles", Some(&body));
-        self.note("POST /roles", &outcome, TAKEN);
+        let outcome = self.note("POST", "/roles", TAKEN, |worker| {
+            worker.master.write("POST", "/roles", Some(&body))
+        });
         self.claim("_Role", name, outcome);
     }
 
