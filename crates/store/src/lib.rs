@@ -13,7 +13,7 @@ pub mod aggregate;
 pub mod apply;
 mod catalogue;
 pub mod codec;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod eval;
 mod filter;
@@ -38,3 +38,6 @@ pub use write::{
     Action, DuplicateKey, FieldOp, Op, Precondition, ReadCheck, RecordWrite, SchemaChange, Write,
     WriteBatch, Written,
 };
+
+#[cfg(test)]
+mod tests;

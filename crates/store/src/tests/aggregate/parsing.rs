@@ -1,8 +1,8 @@
 //! What the parser takes and refuses.
 
 use super::v;
+use crate::aggregate::{parse, parse_filter, parse_with};
 use basalt_base::{Limits, Reason, Value};
-use basalt_store::aggregate::{parse, parse_filter, parse_with};
 
 #[test]
 fn what_is_unknown_is_named() {
@@ -178,7 +178,7 @@ fn filters_mean_what_mongo_means() {
             panic!("a filter is a map");
         };
         let parsed = parse_filter(&map).unwrap_or_else(|e| panic!("{filter}: {e:?}"));
-        let matched = basalt_store::eval::matches_map(&parsed, document).unwrap();
+        let matched = crate::eval::matches_map(&parsed, document).unwrap();
         assert_eq!(matched, expected, "{filter}");
     }
 }

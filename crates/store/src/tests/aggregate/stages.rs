@@ -1,9 +1,9 @@
 //! Stages.
 
 use super::{gives, run, run_within, v};
+use crate::aggregate::{Executor, Stage, parse, record_to_doc, split_leading_match};
+use crate::{Acl, Record};
 use basalt_base::{Error, Map, Reason, Timestamp, Value};
-use basalt_store::aggregate::{Executor, Stage, parse, record_to_doc, split_leading_match};
-use basalt_store::{Acl, Record};
 use std::ops::ControlFlow;
 
 const SALES: &str = r#"[
@@ -238,7 +238,7 @@ fn objects_become_documents_and_matches_split_off() {
         r#"[{"$match":{"n":5}},{"$match":{"_id":"x"}},{"$limit":1},{"$match":{}}]"#,
     ));
     let (filter, rest) = split_leading_match(stages.unwrap());
-    assert!(basalt_store::eval::matches(&filter.unwrap(), &record).unwrap());
+    assert!(crate::eval::matches(&filter.unwrap(), &record).unwrap());
     assert!(matches!(
         rest.as_slice(),
         [Stage::Limit(1), Stage::Match(_)]

@@ -3,13 +3,13 @@
 mod schema;
 mod system;
 
-use basalt_base::{BoxFuture, Error, Map, Reason, Result, Value};
-use basalt_store::conformance::Harness;
-use basalt_store::{
+use crate::conformance::Harness;
+use crate::{
     AppStore, Catalogue, Change, ChangeKind, DuplicateKey, FieldRef, Found, IndexKind, Path,
     Position, Projection, Query, ReadOptions, Reading, Reads, Record, RecordWrite, Snapshot, Store,
     StoreId, SystemStore, Write, WriteBatch, Written, apply, eval,
 };
+use basalt_base::{BoxFuture, Error, Map, Reason, Result, Value};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
@@ -154,7 +154,6 @@ impl State {
                 schema::apply(self, change)?;
                 Ok(Written::Schema)
             }
-            _ => Err(Error::internal("an unknown kind of write")),
         }
     }
 

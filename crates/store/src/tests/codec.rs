@@ -1,9 +1,9 @@
 //! The storage JSON.
 
+use crate::codec::{DEPTH_MAX, decode, decode_record, encode_record, encode_to_string};
+use crate::conformance::same_record;
+use crate::{Acl, AclEntry, Record};
 use basalt_base::{FileRef, GeoPoint, Map, Reason, Reference, Timestamp, Value};
-use basalt_store::codec::{DEPTH_MAX, decode, decode_record, encode_record, encode_to_string};
-use basalt_store::conformance::same_record;
-use basalt_store::{Acl, AclEntry, Record};
 use proptest::prelude::*;
 
 #[test]

@@ -1,7 +1,7 @@
 //! Regular expressions.
 
+use crate::{Pattern, PatternOptions};
 use basalt_base::Reason;
-use basalt_store::{Pattern, PatternOptions};
 
 fn pattern(source: &str, letters: &str) -> Pattern {
     let options = PatternOptions::parse(letters).unwrap();

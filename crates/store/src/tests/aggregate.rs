@@ -4,9 +4,9 @@ mod expressions;
 mod parsing;
 mod stages;
 
+use crate::aggregate::{Executor, parse};
+use crate::codec::decode;
 use basalt_base::{Map, Result, Value};
-use basalt_store::aggregate::{Executor, parse};
-use basalt_store::codec::decode;
 use std::ops::ControlFlow;
 
 /// A value from JSON in which `$` starts keys as it does in pipelines.

@@ -1,7 +1,7 @@
 //! The registry.
 
+use crate::{AppRow, StoreId, SystemStore};
 use basalt_base::{AppId, BoxFuture, Error, Map, Reason, Result, Timestamp};
-use basalt_store::{AppRow, StoreId, SystemStore};
 use std::sync::Mutex;
 
 #[derive(Default)]

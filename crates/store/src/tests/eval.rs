@@ -1,11 +1,11 @@
 //! The evaluator, where the conformance suite does not reach.
 
+use crate::codec::decode;
+use crate::conformance::dice::Dice;
+use crate::conformance::random::any;
+use crate::eval::{candidates, compare_for_sort, matches_map, sort_maps, sort_records};
+use crate::{Acl, FieldRef, Filter, Path, Record, Sort, SortKey, Test};
 use basalt_base::{Map, Timestamp, Value};
-use basalt_store::codec::decode;
-use basalt_store::conformance::dice::Dice;
-use basalt_store::conformance::random::any;
-use basalt_store::eval::{candidates, compare_for_sort, matches_map, sort_maps, sort_records};
-use basalt_store::{Acl, FieldRef, Filter, Path, Record, Sort, SortKey, Test};
 use std::cmp::Ordering;
 
 fn v(json: &str) -> Value {

@@ -1,11 +1,11 @@
 //! The application of writes.
 
-use basalt_base::{Map, Reason, Timestamp, Value};
-use basalt_store::codec::{decode, encode_record};
-use basalt_store::{
+use crate::codec::{decode, encode_record};
+use crate::{
     Acl, Action, Collection, CollectionId, Field, FieldDef, FieldId, FieldOp, FieldRef, FieldType,
     Op, Path, Precondition, Record, RecordWrite, apply,
 };
+use basalt_base::{Map, Reason, Timestamp, Value};
 
 fn v(json: &str) -> Value {
     decode(json).unwrap()

@@ -1,5 +1,5 @@
 //! The suite, run on the store in memory: it tests the suite as much as the store.
 
-use crate::memory::Memory;
+use crate::tests::memory::Memory;
 
-basalt_store::conformance_tests!(Memory::default);
+crate::conformance_tests!(Memory::default);

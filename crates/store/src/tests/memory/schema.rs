@@ -1,11 +1,11 @@
 //! Schema changes.
 
 use super::{State, duplicate, value_of};
-use basalt_base::{Error, Map, Reason, Result, Value};
-use basalt_store::{
+use crate::{
     Collection, CollectionId, Field, FieldDef, FieldId, FieldRef, IndexDef, IndexKind, Record,
     SchemaChange,
 };
+use basalt_base::{Error, Map, Reason, Result, Value};
 use std::sync::Arc;
 
 /// What a unique index compares; `None` when a value is missing or null.
