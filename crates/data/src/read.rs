@@ -68,7 +68,7 @@ async fn page(core: &Core, call: &Call, plan: Plan, is_get: bool) -> Result<Obje
     let mut reader = Reader::open(core, plan.wants_snapshot()).await?;
     let filter = resolve::filter(&reader, call, &plan).await?;
     let mut page = ObjectPage {
-        collection: plan.collection.clone(),
+        collection: plan.collection_for(core, call),
         redirected_to: plan.redirected_to.clone(),
         ..ObjectPage::default()
     };

@@ -21,7 +21,7 @@ pub(crate) async fn distinct(
     path: &Path,
 ) -> Result<Vec<Value>> {
     core.check_master(&call.principal)?;
-    check_path(call, path)?;
+    check_path(core, call, &query.collection, path)?;
     let plan = prepare(core, call, query, Purpose::Top).await?;
     if plan.collection.is_none() {
         return Ok(Vec::new());
@@ -46,7 +46,7 @@ pub(crate) async fn aggregate(
     let stages = aggregate::parse_with(pipeline, limits)?;
     let (filter, stages) = aggregate::split_leading_match(stages);
     let filter = filter.unwrap_or(Filter::Everything);
-    check_filter(call, &filter)?;
+    check_filter(core, call, collection, &filter)?;
     let catalogue = core.catalogue();
     let Some(collection) = catalogue.collection(collection) else {
         return Ok(Vec::new());
@@ -140,24 +140,43 @@ fn sink(
 }
 
 /// Refuses tests on internal fields, which would tell their values bit by bit.
-fn check_filter(call: &Call, filter: &Filter) -> Result<()> {
+fn check_filter(core: &Core, call: &Call, collection: &str, filter: &Filter) -> Result<()> {
     match filter {
-        Filter::And(list) | Filter::Or(list) => {
-            list.iter().try_for_each(|part| check_filter(call, part))
-        }
-        Filter::Not(part) => check_filter(call, part),
-        Filter::Test(path, _) => check_path(call, path),
+        Filter::And(list) | Filter::Or(list) => list
+            .iter()
+            .try_for_each(|part| check_filter(core, call, collection, part)),
+        Filter::Not(part) => check_filter(core, call, collection, part),
+        Filter::Test(path, _) => check_path(core, call, collection, path),
         Filter::Everything | Filter::Nothing | Filter::Allows(..) => Ok(()),
     }
 }
 
-fn check_path(call: &Call, path: &Path) -> Result<()> {
-    match &path.root {
-        FieldRef::Named(root)
-            if names::is_internal(root) && !call.principal.sees_internal_fields() =>
-        {
-            Err(errors::invalid_key(&names::dotted(path)))
-        }
-        _ => Ok(()),
+fn check_path(core: &Core, call: &Call, collection: &str, path: &Path) -> Result<()> {
+    let FieldRef::Named(root) = &path.root else {
+        return Ok(());
+    };
+    let internal = names::is_internal(root) && !call.principal.sees_internal_fields();
+    if internal || is_concealed(core, call, collection, root) {
+        return Err(errors::invalid_key(&names::dotted(path)));
     }
+    Ok(())
+}
+
+/// Whether the guard takes the field out of every object that is shown: the store must not be
+/// asked about it either.
+fn is_concealed(core: &Core, call: &Call, collection: &str, field: &Arc<str>) -> bool {
+    if !collection.starts_with('_') {
+        return false;
+    }
+    let at = core.deps.clock.now();
+    let mut probe = Record {
+        id: "".into(),
+        created_at: at,
+        updated_at: at,
+        rev: 0,
+        acl: basalt_store::Acl::default(),
+        fields: vec![(field.clone(), Value::from("probe"))],
+    };
+    core.deps.guard.conceal(call, collection, &mut probe);
+    probe.get(field).is_none()
 }

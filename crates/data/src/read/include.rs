@@ -123,7 +123,7 @@ async fn of_collection(
         Err(e) if is_refusal(&e) => return Ok(Vec::new()),
         Err(e) => return Err(e),
     };
-    let Some(collection) = plan.collection.clone() else {
+    let Some(collection) = plan.collection_for(core, call) else {
         return Ok(Vec::new());
     };
     let filter = resolve::filter(reader, call, &plan).await?;

@@ -69,6 +69,12 @@ impl Plan {
         self.has_subqueries() || !self.include.children.is_empty() || two_reads
     }
 
+    /// The collection as the caller sees it.
+    pub(super) fn collection_for(&self, core: &Core, call: &Call) -> Option<Arc<Collection>> {
+        let collection = self.collection.as_ref()?;
+        Some(self.viewer(core, call).visible(collection))
+    }
+
     /// How the caller sees the objects.
     pub(super) fn viewer<'a>(&'a self, core: &Core, call: &'a Call) -> Viewer<'a> {
         Viewer::new(&call.principal, &self.name, &self.policy, &core.options)
@@ -177,7 +183,7 @@ async fn enter(
         limits::check(query, &core.options.limits)?;
         check_explain(&call.principal, query)?;
     }
-    let redirected_to = redirect(catalogue, query);
+    let redirected_to = redirect(core, call, catalogue, query)?;
     if query.collection.starts_with('_') {
         core.deps.guard.rewrite_query(call, query)?;
     }
@@ -257,16 +263,35 @@ fn check_explain(principal: &Principal, query: &ObjectQuery) -> Result<()> {
     Ok(())
 }
 
-/// Points the query to the collection that a field refers to; its name when that happened.
-fn redirect(catalogue: &Catalogue, query: &mut ObjectQuery) -> Option<Arc<str>> {
-    let key = query.redirect_collection_for_key.take()?;
-    let collection = catalogue.collection(&query.collection)?;
-    let field = collection.field(&key)?;
-    let (FieldType::Relation(target) | FieldType::Reference(target)) = &field.def.ty else {
-        return None;
+/// Points the query to the collection that a field refers to; its name when that happened. What a
+/// hidden field refers to is hidden too.
+fn redirect(
+    core: &Core,
+    call: &Call,
+    catalogue: &Catalogue,
+    query: &mut ObjectQuery,
+) -> Result<Option<Arc<str>>> {
+    let Some(key) = query.redirect_collection_for_key.take() else {
+        return Ok(None);
     };
-    query.collection = target.clone();
-    Some(target.clone())
+    let Some(collection) = catalogue.collection(&query.collection) else {
+        return Ok(None);
+    };
+    let name = &collection.name;
+    let policy = core.policy(name, Some(collection))?;
+    let viewer = Viewer::new(&call.principal, name, &policy, &core.options);
+    if viewer.hides_from_query(&key, false) {
+        let text = format!("This user is not allowed to query {key} on class {name}");
+        return Err(core.refusal(Reason::OperationForbidden, text));
+    }
+    let target = collection.field(&key).and_then(|f| match &f.def.ty {
+        FieldType::Relation(target) | FieldType::Reference(target) => Some(target.clone()),
+        _ => None,
+    });
+    if let Some(target) = &target {
+        query.collection = target.clone();
+    }
+    Ok(target)
 }
 
 /// The objects that the caller may find, if it wants any, and count, if it wants that.

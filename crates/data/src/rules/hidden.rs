@@ -3,7 +3,8 @@
 use super::{FieldRule, Policy};
 use crate::{Options, Principal, names, system};
 use basalt_base::Value;
-use basalt_store::{AclEntry, Record};
+use basalt_store::{AclEntry, Collection, Field, FieldType, Record};
+use std::sync::Arc;
 
 /// One caller looking at one collection.
 pub(crate) struct Viewer<'a> {
@@ -89,6 +90,21 @@ impl<'a> Viewer<'a> {
         self.hidden.contains(&field) || (self.collection == system::USER && field == "authData")
     }
 
+    /// The collection as the caller sees it: a hidden relation has nothing in an object that could
+    /// be taken out, so its field goes.
+    pub(crate) fn visible(&self, collection: &Arc<Collection>) -> Arc<Collection> {
+        let hides = |field: &Field| {
+            matches!(field.def.ty, FieldType::Relation(_))
+                && self.hidden.contains(&&*field.def.name)
+        };
+        if self.hidden.is_empty() || !collection.fields.iter().any(hides) {
+            return collection.clone();
+        }
+        let mut seen = Collection::clone(collection);
+        seen.fields.retain(|f| !hides(f));
+        Arc::new(seen)
+    }
+
     /// Fields that have to be read for the rules, whether the caller wants them or not.
     pub(crate) fn needs(&self) -> impl Iterator<Item = &str> {
         self.by_object.iter().map(|(field, _)| *field)
@@ -153,7 +169,6 @@ mod tests {
     use super::*;
     use crate::Rules;
     use basalt_base::{AppId, Reference, Timestamp};
-    use std::sync::Arc;
 
     fn policy(rules: &[(&str, &[&str])]) -> Policy {
         let rule = |(group, fields): &(&str, &[&str])| FieldRule {
