@@ -177,11 +177,23 @@ fn translate_tokens(filter: &mut Where) -> Result<()> {
         Where::And(list) | Where::Or(list) => list.iter_mut().try_for_each(translate_tokens),
         Where::Not(inner) => translate_tokens(inner),
         Where::Test(path, test) if *path == Path::field(SESSION_TOKEN) => translate_test(test),
+        Where::InQuery { path, .. } | Where::Select { path, .. }
+            if *path == Path::field(SESSION_TOKEN) =>
+        {
+            Err(compared_whole())
+        }
         Where::Test(..)
         | Where::InQuery { .. }
         | Where::Select { .. }
         | Where::RelatedTo { .. } => Ok(()),
     }
+}
+
+fn compared_whole() -> Error {
+    Error::new(
+        Reason::InvalidQuery,
+        "A session token can only be compared whole.",
+    )
 }
 
 fn translate_test(test: &mut Test) -> Result<()> {
@@ -196,10 +208,7 @@ fn translate_test(test: &mut Test) -> Result<()> {
         Test::Eq(value) | Test::Ne(value) => translate(value),
         Test::In(values) | Test::NotIn(values) => values.iter_mut().try_for_each(translate),
         Test::Exists(_) => Ok(()),
-        _ => Err(Error::new(
-            Reason::InvalidQuery,
-            "A session token can only be compared whole.",
-        )),
+        _ => Err(compared_whole()),
     }
 }
 

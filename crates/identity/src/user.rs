@@ -132,9 +132,11 @@ fn prepare_email(shared: &Shared, draft: &mut Draft) -> Result<()> {
     Ok(())
 }
 
-/// As lenient as Parse: something, an `@`, something.
+/// As lenient as Parse: something, an `@`, something; no control characters, since addresses end
+/// up in the headers of mail.
 fn looks_like_email(text: &str) -> bool {
     text.len() <= 320
+        && !text.chars().any(char::is_control)
         && text
             .split_once('@')
             .is_some_and(|(left, right)| !left.is_empty() && !right.is_empty())
@@ -207,7 +209,7 @@ mod tests {
     fn email_addresses_need_both_sides() {
         assert!(looks_like_email("a@b"));
         assert!(
-            ["", "a", "@b", "a@"]
+            ["", "a", "@b", "a@", "a@b\r\nBcc: c@d"]
                 .iter()
                 .all(|bad| !looks_like_email(bad))
         );
