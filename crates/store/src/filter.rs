@@ -87,6 +87,7 @@ pub enum Test {
     /// Equal to none of these, or missing.
     NotIn(Vec<Value>),
     /// An array that holds all of these; a candidate that is no array counts as one of one element.
+    /// An empty list of these, here and in `AllMatch`, matches nothing.
     All(Vec<Value>),
     /// An array in which, for every pattern, some text element matches.
     AllMatch(Vec<Arc<Pattern>>),

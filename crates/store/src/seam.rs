@@ -90,9 +90,10 @@ pub trait AppStore: Reads {
     /// Several reads at one state.
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>>;
 
-    /// Applies each batch atomically, in order, independently of the others; the outer error means
-    /// that none was tried. All share one durable commit where possible. When this returns, what
-    /// it reports as done is durable. Dropping the future does not undo the writes.
+    /// Applies each batch atomically, in order, independently of the others; all share one durable
+    /// commit where possible. The outer error means that none was done, but for `OutcomeUnknown`,
+    /// which says so. When this returns, what it reports as done is durable. Dropping the future
+    /// does not undo the writes.
     fn write(&self, batches: Vec<WriteBatch>) -> BoxFuture<'_, Result<Vec<Result<Vec<Written>>>>>;
 
     /// The changes after a position, oldest first, at most `limit`; `None` when the log no longer
