@@ -305,3 +305,22 @@ test('C08 an account needs a credential', async () => {
     }
   });
 });
+
+test('C08 a sign-in by an anonymous id is the same at every door', async () => {
+  const body = { authData: { anonymous: { id: 'device 1' } } };
+  const made = await rest(server, 'POST', '/users', { body });
+  assert.equal(made.status, 201, made.text);
+  for (const path of ['/users', '/classes/_User']) {
+    for (const [door, answer] of Object.entries(await everywhere(server, 'POST', path, { body }))) {
+      assert.equal(answer.json.objectId, made.json.objectId, `${door} ${answer.text}`);
+      const me = await rest(server, 'GET', '/users/me', { session: answer.json.sessionToken });
+      assert.equal(me.json.objectId, made.json.objectId);
+    }
+  }
+  await lib.unchanged(server, async () => {
+    for (const id of [{ $ne: null }, { $regex: '.*' }, ['device 1'], 5, true, null, '']) {
+      const forged = { authData: { anonymous: { id } } };
+      await refusedEverywhere(server, 'POST', '/users', { body: forged });
+    }
+  });
+});
