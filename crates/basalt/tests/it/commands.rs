@@ -1,0 +1,104 @@
+//! Commands that need no server.
+
+use crate::program::{basalt, on, run};
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn apps_are_made_listed_and_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = on(
+        folder.path(),
+        &["app", "create", "shop", "--rest-key", "shop-rest"],
+    );
+    assert!(
+        made.good
+            && made.out.contains("master_key = ")
+            && made.out.contains("rest_key = shop-rest"),
+        "{made:?}"
+    );
+    let keys = on(folder.path(), &["app", "keys", "shop"]);
+    assert_eq!(keys.out, made.out);
+    let list = on(folder.path(), &["app", "list"]);
+    assert!(
+        list.out.contains("main  account") && list.out.contains("shop  account"),
+        "{list:?}"
+    );
+    assert!(!on(folder.path(), &["app", "create", "shop"]).good);
+    assert!(!on(folder.path(), &["app", "clear", "shop"]).good);
+    assert!(on(folder.path(), &["app", "clear", "shop", "--yes"]).good);
+    assert!(!on(folder.path(), &["app", "clear", "nobody", "--yes"]).good);
+    assert!(!on(folder.path(), &["app", "keys", "nobody"]).good);
+    let verified = on(folder.path(), &["verify"]);
+    assert!(verified.good, "{verified:?}");
+}
+
+#[test]
+fn wrong_settings_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("basalt.toml");
+    std::fs::write(&file, "\nlisten = \"nowhere\"\n").unwrap();
+    let ran = run(basalt(&["serve", "--config"]).arg(&file));
+    assert!(!ran.good);
+    let wanted = "basalt.toml, line 2): expected HOST:PORT such as 127.0.0.1:1337";
+    assert!(
+        ran.err.starts_with("error: `listen` = \"nowhere\" (") && ran.err.contains(wanted),
+        "{ran:?}"
+    );
+    let ran = run(&mut basalt(&["serve", "--database-url", "postgres://x"]));
+    assert!(
+        !ran.good && ran.err.contains("`database_url` (flag --database-url)"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn the_printed_settings_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = run(&mut basalt(&["config", "print"]));
+    let file = folder.path().join("basalt.toml");
+    std::fs::write(&file, &printed.out).unwrap();
+    let again = run(basalt(&["config", "print", "--config"]).arg(&file));
+    assert!(again.good, "{again:?}");
+    let values = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| line.split("  # ").next().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let differ: Vec<_> = values(&again.out)
+        .into_iter()
+        .filter(|line| !values(&printed.out).contains(line))
+        .collect();
+    // Relative paths in a file start at its folder.
+    assert!(
+        differ.iter().all(|line| line.starts_with("data_dir")),
+        "{differ:?}"
+    );
+}
+
+#[test]
+fn the_doctor_fails_on_errors_only() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let fine = on(folder.path(), &["doctor"]);
+    assert!(fine.good, "{fine:?}");
+    let open = on(folder.path(), &["doctor", "--listen", "0.0.0.0:1"]);
+    assert!(
+        open.good
+            && open
+                .out
+                .contains("warning: the server listens beyond this machine"),
+        "{open:?}"
+    );
+    let wrong = on(
+        folder.path(),
+        &["doctor", "--listen", "0.0.0.0:1", "--mode", "development"],
+    );
+    assert!(!wrong.good && wrong.out.contains("error: "), "{wrong:?}");
+    std::fs::set_permissions(folder.path().join("keys"), PermissionsExt::from_mode(0o755)).unwrap();
+    let readable = on(folder.path(), &["doctor"]);
+    assert!(
+        !readable.good && readable.out.contains("can be read by others"),
+        "{readable:?}"
+    );
+}

@@ -1,0 +1,94 @@
+//! `basalt serve` and `basalt dev`.
+
+use crate::program::{MASTER, Server, basalt, on, run};
+
+#[test]
+fn says_one_line_and_stops_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&mut basalt(&["serve"]), folder.path());
+    let answer = server.request("GET /health HTTP", "");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(r#"{"status":"ok"}"#),
+        "{answer}"
+    );
+    let (good, rest, log) = server.stop();
+    assert!(good && rest.is_empty(), "{rest:?} {log}");
+    assert!(log.lines().all(|line| line.starts_with('{')), "{log}");
+}
+
+#[test]
+fn a_folder_in_use_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&mut basalt(&["serve"]), folder.path());
+    for arguments in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["app", "list"],
+        &["verify"],
+    ] {
+        let second = on(folder.path(), arguments);
+        assert!(!second.good, "{arguments:?}");
+        assert!(
+            second
+                .err
+                .contains("Another server is using this data directory"),
+            "{second:?}"
+        );
+    }
+    // These need no store.
+    assert!(on(folder.path(), &["app", "keys"]).good);
+    assert!(on(folder.path(), &["doctor"]).good);
+    assert!(on(folder.path(), &["config", "print"]).good);
+    assert!(server.stop().0);
+}
+
+#[test]
+fn dev_has_sample_data_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let server = Server::start(&mut basalt(&["dev"]), folder.path());
+        let master = format!("GET /parse/classes/Welcome HTTP\r\nX-Parse-Master-Key: {MASTER}");
+        let deadline = std::iter::repeat_with(|| server.request(&master, ""));
+        // It is filled in the background, after the ready line.
+        let mut answers = deadline.take(10_000);
+        let filled = answers.find(|answer| answer.matches("objectId").count() == 3);
+        assert!(filled.is_some(), "no sample data");
+        assert!(server.stop().0);
+    }
+    assert!(!run(basalt(&["dev"]).env("BASALT_MODE", "production")).good);
+}
+
+#[test]
+fn secrets_stay_out_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = basalt(&["serve", "--mode", "development"]);
+    command
+        .env("BASALT_LOG", "trace")
+        .env("BASALT_REST_KEY", "canary-rest");
+    let server = Server::start(&mut command, folder.path());
+    let rest = "X-Parse-REST-API-Key: canary-rest";
+    server.request(
+        &format!("GET /parse/classes/A?where=canary-query HTTP\r\n{rest}"),
+        "",
+    );
+    server.request(
+        &format!("POST /parse/users HTTP\r\n{rest}"),
+        r#"{"username":"u","password":"canary-password"}"#,
+    );
+    server.request(
+        &format!("GET /parse/users/me HTTP\r\n{rest}\r\nX-Parse-Session-Token: r:canary-session"),
+        "",
+    );
+    server.request(
+        &format!("POST /parse/classes/A HTTP\r\nX-Parse-Master-Key: {MASTER}"),
+        r#"{"a":"canary-value"}"#,
+    );
+    server.request(
+        "GET /admin/apps HTTP\r\nAuthorization: Bearer canary-token\r\nUser-Agent: canary-\x1b[31m",
+        "",
+    );
+    let (good, _, log) = server.stop();
+    assert!(good && log.contains("\"message\":\"request\""), "{log}");
+    for secret in ["canary", MASTER] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
