@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 const BACKLOG: u32 = 4_096;
 const TLS_REFRESH_EVERY: Duration = Duration::from_secs(5);
@@ -24,6 +24,8 @@ const TLS_REFRESH_EVERY: Duration = Duration::from_secs(5);
 /// second while it goes on failing.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// Such failures come in crowds; one line in this time says enough.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// A bound listener.
 pub struct Listener {
@@ -154,6 +156,7 @@ async fn accept_until(
 ) {
     let mut stop = std::pin::pin!(stop);
     let mut pause = PAUSE_MIN;
+    let mut complained: Option<Instant> = None;
     loop {
         tokio::select! {
             biased;
@@ -169,8 +172,9 @@ async fn accept_until(
                     // Trying again at once would only spin: the reason is that the process or
                     // the system is out of something.
                     bump(&shared.world.stats.accept_errors_total);
-                    if pause == PAUSE_MIN {
+                    if complained.is_none_or(|last| last.elapsed() > COMPLAIN_EVERY) {
                         tracing::error!(%error, "can't accept connections; pausing");
+                        complained = Some(Instant::now());
                     }
                     sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);

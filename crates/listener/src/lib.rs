@@ -1,8 +1,8 @@
 //! Sockets, TLS, limits, request ids and dispatch. Adapters get requests with the raw, undecoded
 //! path and query, and stream bodies both ways.
 //!
-//! A connection passes [`gate`] (how many there may be), TLS if there is a certificate, [`guard`]
-//! (slow peers, and the strict reading of HTTP/1 in [`strict`]), hyper, and [`service`], which gives
+//! A connection passes `gate` (how many there may be), TLS if there is a certificate, `guard`
+//! (slow peers, and the strict reading of HTTP/1 in `strict`), hyper, and `service`, which gives
 //! the request its id and its client, keeps a panic from spreading, and calls [`Dispatch`].
 //!
 //! What it must never know: an adapter's paths or wire format, apps, the store.
