@@ -78,6 +78,9 @@ pub fn prepare(shared: &Shared, draft: &mut Draft) -> Result<bool> {
             if draft.kind == DraftKind::Update {
                 unset(draft, ANONYMOUS_ID);
                 unset(draft, AUTH_DATA);
+                // Clients keep what they sent unless they are told what is left of it.
+                let left = Value::Map(Map::new());
+                draft.answer.push((AUTH_DATA.into(), left));
             }
             Ok(false)
         }

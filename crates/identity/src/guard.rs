@@ -90,6 +90,7 @@ impl Guard for SystemGuard {
                 USER => user::prepare(&self.shared, call, draft).await,
                 SESSION => session::prepare(&self.shared, call, draft),
                 ROLE => role::prepare(&self.shared, draft),
+                "_Installation" => installation::prepare(draft),
                 _ => Ok(()),
             }
         })

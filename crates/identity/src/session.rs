@@ -177,12 +177,13 @@ fn translate_tokens(filter: &mut Where) -> Result<()> {
         Where::And(list) | Where::Or(list) => list.iter_mut().try_for_each(translate_tokens),
         Where::Not(inner) => translate_tokens(inner),
         Where::Test(path, test) if *path == Path::field(SESSION_TOKEN) => translate_test(test),
-        Where::InQuery { path, .. } | Where::Select { path, .. }
+        Where::InQuery { path, .. } | Where::Select { path, .. } | Where::OnTime(path, _)
             if *path == Path::field(SESSION_TOKEN) =>
         {
             Err(compared_whole())
         }
         Where::Test(..)
+        | Where::OnTime(..)
         | Where::InQuery { .. }
         | Where::Select { .. }
         | Where::RelatedTo { .. } => Ok(()),

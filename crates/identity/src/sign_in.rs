@@ -5,13 +5,13 @@ use crate::callers::{self, Caller};
 use crate::guard::{Shared, SystemGuard};
 use crate::session::{self, NewSession};
 use crate::system::{ANONYMOUS_ID, EMAIL_KEY, HASHED_PASSWORD, SESSION, USER};
-use crate::tokens::new_token;
+use crate::tokens::{digest, new_token};
 use crate::user::unique_key;
 use basalt_base::{AppId, Error, Reason, Result, Secret, Value};
 use basalt_data::{Call, Data, ObjectPage, ObjectQuery, Principal, Rank};
 use basalt_store::{
-    Acl, Action, FieldOp, Filter, Op, Path, Precondition, Query, ReadOptions, Record, RecordWrite,
-    Test, Write, WriteBatch,
+    Action, FieldOp, Filter, Op, Path, Precondition, Query, ReadCheck, ReadOptions, Record,
+    RecordWrite, Test, Write, WriteBatch,
 };
 use std::sync::Arc;
 
@@ -42,8 +42,36 @@ pub struct Identity {
     shared: Arc<Shared>,
 }
 
+/// How often a sign-in is tried again because its user is being changed.
+const CONFLICTS_MAX: usize = 5;
+
+/// A user whose password was right.
+struct Authenticated {
+    user: Record,
+    /// Whether the stored hash is of an old kind.
+    outdated: bool,
+}
+
+/// An empty ACL locks a user out.
+fn is_locked_out(user: &Record) -> bool {
+    let nobody = |list: &Option<Vec<_>>| list.as_ref().is_some_and(Vec::is_empty);
+    nobody(&user.acl.read) && nobody(&user.acl.write)
+}
+
 fn wrong() -> Error {
     Error::new(Reason::InvalidCredentials, "Invalid username/password.")
+}
+
+/// Sessions are written past the engine, so that its refusal of the read-only master key has to
+/// be made here too.
+fn check_may_write(call: &Call) -> Result<()> {
+    match call.principal.rank {
+        Rank::ReadOnlyMaster => Err(Error::new(
+            Reason::ReadOnly,
+            "Cannot perform a write operation when using readOnlyMasterKey",
+        )),
+        Rank::Client | Rank::Master | Rank::Maintenance => Ok(()),
+    }
 }
 
 impl Identity {
@@ -77,9 +105,33 @@ impl Identity {
     /// Signs in and makes a session. Errors: `InvalidCredentials` (one message for every cause),
     /// `UsernameMissing`, `PasswordMissing`, `Overloaded`.
     pub async fn log_in(&self, call: &Call, log_in: LogIn) -> Result<LoggedIn> {
-        let user = self.authenticate(call, log_in).await?;
-        self.start_session(call, &user.id, &NewSession::log_in())
-            .await
+        let password = log_in.password.clone();
+        let Authenticated { mut user, outdated } = self.authenticate(call, log_in).await?;
+        for _ in 0..CONFLICTS_MAX {
+            let why = NewSession::log_in();
+            match self
+                .start_session(call, &user.id, &why, Some(user.rev))
+                .await
+            {
+                // Something changed the user since its password was checked: not that, please.
+                Err(e) if e.reason() == Reason::TransactionConflict => {
+                    let now = self.shared.store.get(USER, &user.id).await?;
+                    let unchanged = |now: &Record| {
+                        now.get(HASHED_PASSWORD) == user.get(HASHED_PASSWORD) && now.acl == user.acl
+                    };
+                    user = now.filter(unchanged).ok_or_else(wrong)?;
+                }
+                Ok(logged_in) if outdated => {
+                    self.upgrade_hash(&user, password).await?;
+                    return Ok(logged_in);
+                }
+                other => return other,
+            }
+        }
+        Err(Error::new(
+            Reason::TransactionConflict,
+            "The user changes too often.",
+        ))
     }
 
     /// Signs in by the data of a provider; `None` when nobody has signed up with it yet, and a
@@ -96,9 +148,15 @@ impl Identity {
             .find(&query, ReadOptions::default())
             .await?;
         match found.records.first() {
+            Some(user) if is_locked_out(user) && !call.principal.writes_everything() => {
+                Err(Error::new(
+                    Reason::AccountAlreadyLinked,
+                    "this auth is already used",
+                ))
+            }
             Some(user) => {
                 let why = NewSession::anonymous();
-                Ok(Some(self.start_session(call, &user.id, &why).await?))
+                Ok(Some(self.start_session(call, &user.id, &why, None).await?))
             }
             None => Ok(None),
         }
@@ -106,7 +164,11 @@ impl Identity {
 
     /// Checks a password without making a session; the user as it sees itself.
     pub async fn verify_password(&self, call: &Call, log_in: LogIn) -> Result<ObjectPage> {
-        let user = self.authenticate(call, log_in).await?;
+        let password = log_in.password.clone();
+        let Authenticated { user, outdated } = self.authenticate(call, log_in).await?;
+        if outdated {
+            self.upgrade_hash(&user, password).await?;
+        }
         self.user_page(call, &user.id).await
     }
 
@@ -121,12 +183,13 @@ impl Identity {
         if self.shared.store.get(USER, user_id).await?.is_none() {
             return Err(Error::new(Reason::ObjectNotFound, "user not found"));
         }
-        self.start_session(call, user_id, &NewSession::master())
+        self.start_session(call, user_id, &NewSession::master(), None)
             .await
     }
 
     /// Ends the presented session. Without one: nothing.
     pub async fn log_out(&self, call: &Call) -> Result<()> {
+        check_may_write(call)?;
         let Some(digest) = &call.session_digest else {
             return Ok(());
         };
@@ -139,7 +202,7 @@ impl Identity {
             filter,
             limit: 1,
         };
-        self.apply(vec![step]).await?;
+        self.apply(WriteBatch::of(vec![step])).await?;
         if let Some(id) = &call.principal.user {
             self.shared.callers.forget_user(id);
         }
@@ -154,16 +217,11 @@ impl Identity {
         }
     }
 
-    /// The presented session. Errors: `InvalidSession`.
-    pub async fn current_session(&self, call: &Call) -> Result<ObjectPage> {
-        let Some(digest) = &call.session_digest else {
-            return Err(Error::new(
-                Reason::InvalidSession,
-                "Session token required.",
-            ));
-        };
+    /// The session with this token, for whoever knows it: also one that has expired, which says
+    /// when it did and opens nothing else. Errors: `InvalidSession`.
+    pub async fn session(&self, call: &Call, token: &str) -> Result<ObjectPage> {
         let invalid = || Error::new(Reason::InvalidSession, "Session token not found.");
-        let session = callers::find_session(&self.shared, digest)
+        let session = callers::find_session(&self.shared, &digest(token))
             .await?
             .ok_or_else(invalid)?;
         let query = ObjectQuery {
@@ -174,7 +232,7 @@ impl Identity {
     }
 
     /// The user whose name and password these are. Takes as long when there is none.
-    async fn authenticate(&self, call: &Call, log_in: LogIn) -> Result<Record> {
+    async fn authenticate(&self, call: &Call, log_in: LogIn) -> Result<Authenticated> {
         let LogIn {
             username,
             email,
@@ -197,27 +255,17 @@ impl Identity {
         let stored = user
             .as_ref()
             .and_then(|u| u.get(HASHED_PASSWORD)?.as_str().map(str::to_owned));
-        let verdict = self
-            .shared
-            .passwords
-            .verify(password.clone(), stored)
-            .await?;
+        let verdict = self.shared.passwords.verify(password, stored).await?;
         let Some(user) = user.filter(|_| verdict.matches) else {
             return Err(wrong());
         };
-        // An empty ACL locks a user out.
-        let locked = user.acl
-            == Acl {
-                read: Some(Vec::new()),
-                write: Some(Vec::new()),
-            };
-        if locked && !call.principal.writes_everything() {
+        if is_locked_out(&user) && !call.principal.writes_everything() {
             return Err(wrong());
         }
-        if verdict.outdated {
-            self.upgrade_hash(&user, password).await?;
-        }
-        Ok(user)
+        Ok(Authenticated {
+            user,
+            outdated: verdict.outdated,
+        })
     }
 
     async fn find_user(
@@ -267,7 +315,7 @@ impl Identity {
             },
             at: user.updated_at,
         };
-        match self.apply(vec![Write::Record(write)]).await {
+        match self.apply(WriteBatch::of(vec![Write::Record(write)])).await {
             Err(e) if e.reason() == Reason::PreconditionFailed => Ok(()),
             other => other,
         }
@@ -278,11 +326,22 @@ impl Identity {
         call: &Call,
         user_id: &str,
         why: &NewSession,
+        rev: Option<u64>,
     ) -> Result<LoggedIn> {
+        check_may_write(call)?;
         let token = new_token(&*self.shared.rng);
         let installation = call.installation_id.as_deref();
         let steps = session::create_steps(&self.shared, user_id, installation, why, &token);
-        self.apply(steps).await?;
+        let check = rev.map(|rev| ReadCheck {
+            collection: USER.into(),
+            id: user_id.into(),
+            rev: Some(rev),
+        });
+        let batch = WriteBatch {
+            checks: check.into_iter().collect(),
+            writes: steps,
+        };
+        self.apply(batch).await?;
         self.shared.callers.forget_user(user_id);
         Ok(LoggedIn {
             user: self.user_page(call, user_id).await?,
@@ -304,8 +363,8 @@ impl Identity {
         self.data.get(&own, user_id, query).await
     }
 
-    async fn apply(&self, steps: Vec<Write>) -> Result<()> {
-        for done in self.shared.store.write(vec![WriteBatch::of(steps)]).await? {
+    async fn apply(&self, batch: WriteBatch) -> Result<()> {
+        for done in self.shared.store.write(vec![batch]).await? {
             done?;
         }
         Ok(())
