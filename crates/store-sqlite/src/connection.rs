@@ -4,7 +4,7 @@ use crate::control::{Control, STEPS_PER_LOOK};
 use crate::error::Typed;
 use crate::functions::{self, SharedSlots};
 use crate::options::{Options, Synchronous};
-use basalt_base::Result;
+use basalt_base::{Error, Reason, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -25,6 +25,7 @@ pub(crate) fn open_writer(path: &Path, options: &Options) -> Result<Session> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).typed()?;
     conn.busy_timeout(Duration::from_secs(5)).typed()?;
+    settle_log(&conn)?;
     let synchronous = match options.synchronous {
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",
@@ -40,6 +41,29 @@ pub(crate) fn open_writer(path: &Path, options: &Options) -> Result<Session> {
     .typed()?;
     conn.set_prepared_statement_cache_capacity(256);
     session(conn, options, false)
+}
+
+/// Moves what an earlier writer left in the write-ahead log into the database file, before
+/// anything is appended behind it.
+///
+/// After an fsync that failed, the kernel counts pages as written that are not on disk: the log
+/// reads well from memory and has a hole below. Commits behind such a hole are lost in a power cut
+/// however well they are synced. The checkpoint writes everything anew elsewhere and starts a new
+/// log; as long as it does not succeed the store stays unavailable.
+fn settle_log(conn: &Connection) -> Result<()> {
+    let (busy, frames): (i64, i64) = conn
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .typed()?;
+    if busy == 0 && frames <= 0 {
+        return Ok(());
+    }
+    tracing::warn!(busy, frames, "the write-ahead log can't be emptied yet");
+    Err(Error::new(
+        Reason::StoreUnavailable,
+        "The store can't write right now.",
+    ))
 }
 
 /// Opens a connection that only checkpoints.

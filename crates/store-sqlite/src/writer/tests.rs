@@ -73,6 +73,13 @@ fn create(id: &str, bytes: usize) -> WriteBatch {
 }
 
 impl Bench {
+    /// Size of the write-ahead log.
+    fn log_bytes(&self) -> u64 {
+        let mut log = self.writer.shared.path.clone().into_os_string();
+        log.push("-wal");
+        std::fs::metadata(log).map_or(0, |file| file.len())
+    }
+
     /// Runs the requests as one group and returns what each was answered.
     fn group(&mut self, requests: Vec<Vec<WriteBatch>>) -> Vec<Result<Outcomes>> {
         self.group_with_trust(requests).1
@@ -162,5 +169,15 @@ fn a_failed_commit_has_an_unknown_outcome_and_the_store_opens_again() {
     bench.session = bench.writer.reopen().unwrap();
     let answers = bench.group(vec![vec![create("a", 1)]]);
     assert_eq!(reason(&answers[0]), None);
+    assert_eq!(bench.count(), 1);
+}
+
+#[test]
+fn nothing_is_appended_to_a_log_that_an_earlier_writer_left() {
+    let mut bench = bench();
+    bench.group(vec![vec![create("a", 1)]]);
+    assert!(bench.log_bytes() > 0);
+    bench.session = bench.writer.reopen().unwrap();
+    assert_eq!(bench.log_bytes(), 0);
     assert_eq!(bench.count(), 1);
 }
