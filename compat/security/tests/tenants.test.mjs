@@ -168,6 +168,25 @@ test('S16 emptying or breaking one app leaves the other alone', async () => {
   assert.equal((await to('other', 'GET', '/classes/Note')).status, 200);
 });
 
+test('S16 an app is not cleared by the keys of another', async () => {
+  await to('other', 'POST', '/classes/Note', { master: true, body: { text: 'stays' } });
+  for (const [name, key] of [
+    ['first', APPS.first.master],
+    ['other', APPS.first.master],
+    ['first', APPS.other.master],
+    ['other', APPS.other.rest],
+    ['other', ''],
+  ]) {
+    for (const path of ['/admin/apps/other/clear', '/admin/apps//other/clear', '/admin/apps/first/../other/clear']) {
+      const headers = { 'X-Parse-Application-Id': APPS[name].id, 'X-Parse-Master-Key': key };
+      const answer = await fetch(server.origin + path, { method: 'POST', headers });
+      assert.ok([403, 404].includes(answer.status), `${name} ${path} ${answer.status}`);
+      await answer.arrayBuffer();
+    }
+  }
+  assert.ok((await to('other', 'GET', '/classes/Note', { master: true })).json.results.length > 0);
+});
+
 test('S16 an app that does not exist is like a wrong key, whatever its name', async () => {
   const wrong = await to('first', 'GET', '/classes/Note', { key: 'other' });
   for (const id of ['nope', '', ' ', '../first', `${lib.APP_ID}/`, lib.APP_ID.toUpperCase(), '1', '2', 'apps', '__proto__', '%00', 'a'.repeat(8000)]) {
