@@ -31,9 +31,6 @@ impl<'b> Item<'b> {
             path: &self.path,
             body: self.body,
             query: &self.query,
-            session_token: req
-                .session_token
-                .filter(|_| self.routed.act.takes_session()),
             request_id: None,
             ..*req
         }
@@ -134,7 +131,7 @@ async fn independent(req: &Req<'_>, items: &[Item<'_>]) -> Result<Reply> {
     let mut run: Vec<(usize, BatchStep)> = Vec::new();
     for (n, item) in items.iter().enumerate() {
         let sub = item.req(req);
-        match objects::step(item.routed.act, &sub) {
+        match objects::step(item.routed.act, &sub).filter(|_| !signs_up(item)) {
             Some(Ok(step)) => run.push((n, step)),
             Some(Err(error)) => failure(&mut answers[n], &error, req),
             None => {
@@ -145,6 +142,11 @@ async fn independent(req: &Req<'_>, items: &[Item<'_>]) -> Result<Reply> {
     }
     write_run(req, &mut run, &mut answers).await;
     Ok(Reply::ok(joined(&answers)))
+}
+
+/// Whether the sub-request makes a user, which can turn out to be a sign-in.
+fn signs_up(item: &Item<'_>) -> bool {
+    item.routed.act == Act::Create && item.routed.args.first().is_some_and(|c| c == "_User")
 }
 
 /// One sub-request that is no plain object write.
