@@ -149,7 +149,7 @@ fn rows(
     let mut rows = statement.query([]).typed()?;
     let mut found = 0;
     while let Some(row) = rows.next().typed()? {
-        let problem = match row::record(row, 1, layout.columns.iter()) {
+        let problem = match row::record(row, 1, layout.columns.iter(), |_| true) {
             Ok(record) if record.rev <= position => continue,
             Ok(_) => "has a revision from the future",
             Err(_) => "can't be read",

@@ -1,13 +1,13 @@
 //! The application of writes to objects, the same for every store.
 //!
 //! Nested paths: map keys are made on the way; a numeric step selects an element of an array, or
-//! appends when it is one past the end. Null on the way, or under an `Increment` or list operation,
+//! appends when it is past the end, nulls up to there and at most 1,000 of them. Null on the way, or under an `Increment` or list operation,
 //! counts as missing.
 
 mod nested;
 mod ops;
 
-use crate::{Acl, FieldRef, eval};
+use crate::{Acl, FieldRef, eval, keeps_null};
 use crate::{Action, Collection, FieldOp, FieldType, Op, Precondition, Record, RecordWrite};
 use basalt_base::{Error, Reason, Result, Timestamp, Value};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// `rev` becomes the revision. Fails with `DuplicateValue` for a `Create` of an existing object,
 /// `ObjectNotFound` for an `Update` without `upsert` or a `Delete` of a missing one,
 /// `SchemaMismatch` or `IncorrectType` when a value does not fit, and `Internal` when the catalogue
-/// lacks a field: callers ensure fields first.
+/// lacks a field: callers ensure fields first. Null needs no field and is kept under its name.
 pub fn apply(
     collection: &Collection,
     before: Option<&Record>,
@@ -32,8 +32,16 @@ pub fn apply(
             let mut record = blank(&write.id, at, rev);
             record.acl = acl.clone();
             for (name, value) in fields {
-                let ty = field_type(collection, name)?;
-                record.set(name, fit(collection, name, ty, value.clone())?);
+                let value = match collection.field(name) {
+                    None if matches!(value, Value::Null) && keeps_null(name) => Value::Null,
+                    _ => fit(
+                        collection,
+                        name,
+                        field_type(collection, name)?,
+                        value.clone(),
+                    )?,
+                };
+                record.set(name, value);
             }
             in_collection_order(collection, &mut record);
             Ok(Some(record))
@@ -88,6 +96,13 @@ fn apply_op(collection: &Collection, record: &mut Record, step: &FieldOp) -> Res
             "an operation on a field that every object has",
         ));
     };
+    if step.needs_no_field() && collection.field(name).is_none() {
+        match step.op {
+            Op::Unset => drop(record.remove(name)),
+            _ => record.set(name, Value::Null),
+        }
+        return Ok(());
+    }
     let ty = field_type(collection, name)?;
     check_type(collection, name, ty, step)?;
     // Taken, not cloned; an error gives up the whole record.
@@ -191,7 +206,8 @@ fn mismatch(collection: &Collection, name: &str, ty: &FieldType, got: &str) -> E
     )
 }
 
-/// Fields in the collection's order, so that equal objects have equal images.
+/// Fields in the collection's order and then nulls without a field by name, so that equal objects
+/// have equal images.
 fn in_collection_order(collection: &Collection, record: &mut Record) {
     let mut declared = collection.fields.iter();
     let in_order = |(name, _): &(Arc<str>, Value)| declared.any(|f| f.def.name == *name);
@@ -200,7 +216,10 @@ fn in_collection_order(collection: &Collection, record: &mut Record) {
     }
     record.fields.sort_by_cached_key(|(name, _)| {
         let mut declared = collection.fields.iter();
-        declared.position(|field| field.def.name == *name)
+        match declared.position(|field| field.def.name == *name) {
+            Some(at) => (at, None),
+            None => (usize::MAX, Some(name.clone())),
+        }
     });
 }
 

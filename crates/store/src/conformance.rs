@@ -94,6 +94,7 @@ macro_rules! conformance_tests {
                 nested_operations_make_their_way
                 wrong_types_are_refused_and_change_nothing
                 operations_apply_in_order
+                nulls_need_no_field
             }
             filters {
                 logic

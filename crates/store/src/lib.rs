@@ -36,7 +36,7 @@ pub use seam::{
 };
 pub use write::{
     Action, DuplicateKey, FieldOp, Op, Precondition, ReadCheck, RecordWrite, SchemaChange, Write,
-    WriteBatch, Written,
+    WriteBatch, Written, keeps_null,
 };
 
 #[cfg(test)]

@@ -117,7 +117,8 @@ pub struct Record {
     pub rev: u64,
     /// Its permissions.
     pub acl: Acl,
-    /// The named fields that have a value (null included), in the collection's order.
+    /// The named fields that have a value (null included), in the collection's order; then nulls
+    /// under names that are no fields, by name.
     pub fields: Vec<(Arc<str>, Value)>,
 }
 

@@ -3,7 +3,7 @@
 //! A [`WriteBatch`] is atomic. The writer checks every precondition against the current row and
 //! applies operations in Rust ([`crate::apply`]), so every store agrees on the result.
 
-use crate::{Acl, FieldDef, Filter, IndexDef, Path, Record};
+use crate::{Acl, FieldDef, FieldRef, Filter, IndexDef, Path, Record};
 use basalt_base::{Map, Timestamp, Value};
 use std::sync::Arc;
 
@@ -33,6 +33,24 @@ pub struct FieldOp {
     pub path: Path,
     /// What.
     pub op: Op,
+}
+
+impl FieldOp {
+    /// Whether it can be applied where the collection has no such field: setting a whole field to
+    /// null, which is kept under the field's name, and removing that again.
+    pub fn needs_no_field(&self) -> bool {
+        let null = matches!(
+            self.op,
+            Op::Unset | Op::Set(Value::Null) | Op::SetOnInsert(Value::Null)
+        );
+        let named = matches!(&self.path.root, FieldRef::Named(name) if keeps_null(name));
+        null && named && self.path.rest.is_empty()
+    }
+}
+
+/// Whether null can be kept under a name that is no field's: letters, digits and `_`.
+pub fn keeps_null(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// What must hold of the current row, checked by the writer in the same transaction.

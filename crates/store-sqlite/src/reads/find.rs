@@ -25,7 +25,9 @@ pub(crate) fn by_id(session: &Session, layout: &Layout, id: &str) -> Result<Opti
         return Ok(None);
     };
     let number = row.get(0).typed()?;
-    let record = row::record(row, 1, layout.columns.iter())?;
+    let record = row::record(row, 1, layout.columns.iter(), |name| {
+        layout.column(name).is_none()
+    })?;
     Ok(Some((number, record)))
 }
 
@@ -178,7 +180,9 @@ fn each_row(
 ) -> Result<()> {
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(function_error)? {
-        let record = row::record(row, 1, plan.columns.iter().copied())?;
+        let record = row::record(row, 1, plan.columns.iter().copied(), |name| {
+            plan.reads_null(name)
+        })?;
         if plan.rechecks() && !eval::matches(&query.filter, &record)? {
             continue;
         }

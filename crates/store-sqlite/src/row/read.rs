@@ -1,6 +1,6 @@
 //! From columns to values.
 
-use super::{FILE_SEPARATOR, acl};
+use super::{FILE_SEPARATOR, NULL_NAME, acl};
 use crate::error::{Typed, corrupt};
 use crate::schema::{Column, Layout, Shape};
 use basalt_base::{FileRef, GeoPoint, Reference, Result, Timestamp, Value};
@@ -29,11 +29,13 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// Reads an object: the head from column `at`, then each of `columns`.
+/// Reads an object: the head from column `at`, then each of `columns`, and the nulls under names
+/// that are no fields where `reads_null` says so.
 pub(crate) fn record<'a>(
     row: &Row<'_>,
     at: usize,
     columns: impl ExactSizeIterator<Item = &'a Column>,
+    reads_null: impl Fn(&str) -> bool,
 ) -> Result<Record> {
     let nulls = nulls(row, at + 6)?;
     let mut fields = Vec::with_capacity(columns.len());
@@ -43,12 +45,12 @@ pub(crate) fn record<'a>(
         next += column.shape.declared().len();
         match value {
             Some(value) => fields.push((column.name.clone(), value)),
-            None if nulls.contains(&column.id.0) => {
-                fields.push((column.name.clone(), Value::Null));
-            }
+            None if nulls.has(column) => fields.push((column.name.clone(), Value::Null)),
             None => {}
         }
     }
+    let loose = nulls.names.into_iter().filter(|name| reads_null(name));
+    fields.extend(loose.map(|name| (name.into(), Value::Null)));
     Ok(Record {
         id: text(row, at)?.unwrap_or_default().into(),
         created_at: Timestamp::from_millis(row.get(at + 1).typed()?),
@@ -69,17 +71,39 @@ fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<Option<&'r str>> {
         .map_err(|_| corrupt("a text column"))
 }
 
-/// The ids of the fields that hold an explicit null.
-fn nulls(row: &Row<'_>, at: usize) -> Result<Vec<u32>> {
+/// What holds an explicit null: fields by their ids, and names that were no fields when it was
+/// written, in their order.
+#[derive(Default)]
+struct Nulls {
+    ids: Vec<u32>,
+    names: Vec<String>,
+}
+
+impl Nulls {
+    fn has(&self, column: &Column) -> bool {
+        // What is a relation now was no more than a name then.
+        self.ids.contains(&column.id.0)
+            || (column.shape != Shape::Nothing && self.names.iter().any(|n| **n == *column.name))
+    }
+}
+
+fn nulls(row: &Row<'_>, at: usize) -> Result<Nulls> {
+    let mut nulls = Nulls::default();
     let Some(text) = text(row, at)? else {
-        return Ok(Vec::new());
+        return Ok(nulls);
     };
     let Value::Map(map) = codec::decode(text)? else {
         return Err(corrupt("the names of explicit nulls"));
     };
-    let ids = map.keys().map(|key| key.parse());
-    ids.collect::<std::result::Result<_, _>>()
-        .map_err(|_| corrupt("the id of a field with an explicit null"))
+    for key in map.keys() {
+        match (key.strip_prefix(NULL_NAME), key.parse()) {
+            (Some(name), _) => nulls.names.push(name.to_owned()),
+            (None, Ok(id)) => nulls.ids.push(id),
+            (None, Err(_)) => return Err(corrupt("the id of a field with an explicit null")),
+        }
+    }
+    nulls.names.sort_unstable();
+    Ok(nulls)
 }
 
 /// The value of one field; `None` for NULL.

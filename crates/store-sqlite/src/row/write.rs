@@ -1,10 +1,10 @@
 //! From values to bound parameters.
 
-use super::{FILE_SEPARATOR, acl};
+use super::{FILE_SEPARATOR, acl, null_key};
 use crate::error::Typed;
 use crate::schema::{Column, Layout, Shape};
 use basalt_base::{Error, FileRef, Reason, Result, Timestamp, Value};
-use basalt_store::{Record, codec};
+use basalt_store::{Record, codec, keeps_null};
 use rusqlite::Statement;
 use rusqlite::types::Null;
 use std::fmt::Write;
@@ -31,7 +31,7 @@ pub(crate) fn bind_record(
             .map(|(_, value)| value);
         bind_field(statement, &mut at, column, value)?;
     }
-    match fields.next() {
+    match fields.find(|(name, value)| !matches!(value, Value::Null) || !keeps_null(name)) {
         None => Ok(()),
         Some((name, _)) => Err(Error::internal(format!("field {name} has no column"))),
     }
@@ -54,16 +54,18 @@ pub(crate) fn bind_update_head(
     Ok(5)
 }
 
-/// The text of the extras column: the ids of the fields that hold an explicit null.
+/// The text of the extras column: the ids of the fields that hold an explicit null, and the names
+/// without a field that do.
 pub(crate) fn extras(layout: &Layout, record: &Record) -> Option<String> {
     let mut out = String::new();
-    for (name, value) in &record.fields {
-        if matches!(value, Value::Null)
-            && let Some(column) = layout.column(name)
-        {
-            let comma = if out.is_empty() { "{" } else { "," };
-            let _ = write!(out, "{comma}\"{}\":null", column.id.0);
-        }
+    let nulls = record.fields.iter();
+    for (name, _) in nulls.filter(|(_, value)| matches!(value, Value::Null)) {
+        let comma = if out.is_empty() { "{" } else { "," };
+        let _ = match (layout.column(name), null_key(name)) {
+            (Some(column), _) => write!(out, "{comma}\"{}\":null", column.id.0),
+            (None, Some(key)) => write!(out, "{comma}\"{key}\":null"),
+            (None, None) => Ok(()),
+        };
     }
     (!out.is_empty()).then(|| out + "}")
 }

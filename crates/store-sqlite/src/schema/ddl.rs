@@ -226,11 +226,26 @@ fn drop_field(conn: &Connection, schema: &Schema, collection: &str, name: &str) 
     changed.fields.retain(|f| *f.def.name != *name);
     conn.execute("DELETE FROM basalt_fields WHERE id = ?", [column.id.0])
         .typed()?;
+    drop_nulls(conn, layout, name)?;
     if column.shape == super::Shape::Geo {
         conn.execute_batch(&format!("DROP TABLE {}", column.tree()))
             .typed()?;
     }
     Ok(schema.with(&layout.collection.name, Some(changed)))
+}
+
+/// Nulls from before the field was declared go by its name, so that they would come back.
+fn drop_nulls(conn: &Connection, layout: &Layout, name: &str) -> Result<()> {
+    let Some(key) = crate::row::null_key(name) else {
+        return Ok(());
+    };
+    let path = format!("$.\"{key}\"");
+    let sql = format!(
+        "UPDATE {} SET _x = json_remove(_x, ?1)
+         WHERE _x IS NOT NULL AND json_type(_x, ?1) IS NOT NULL",
+        layout.table
+    );
+    conn.execute(&sql, [path]).map(drop).typed()
 }
 
 fn drop_collection(

@@ -3,6 +3,7 @@
 use super::binds::Binds;
 use super::condition::{Condition, with_binds};
 use super::{geo, json, scalar};
+use crate::row::null_key;
 use crate::schema::{Column, Layout, Shape};
 use basalt_base::Value;
 use basalt_store::{Access, FieldRef, Filter, Path, Test};
@@ -58,7 +59,7 @@ fn tested(layout: &Layout, path: &Path, test: &Test, binds: &mut Binds) -> Condi
         FieldRef::Named(name) => {
             return match layout.column(name) {
                 Some(column) => on_column(column, path, test, binds),
-                None => missing(test),
+                None => without_column(path, name, test),
             };
         }
     };
@@ -66,7 +67,7 @@ fn tested(layout: &Layout, path: &Path, test: &Test, binds: &mut Binds) -> Condi
         let place = scalar::Place {
             column: name,
             shape: &shape,
-            id: None,
+            field: None,
         };
         scalar::condition(&place, test, binds)
     } else {
@@ -88,10 +89,26 @@ fn on_column(column: &Column, path: &Path, test: &Test, binds: &mut Binds) -> Co
             let place = scalar::Place {
                 column: &name,
                 shape: &column.shape,
-                id: Some(column.id),
+                field: Some(column),
             };
             scalar::condition(&place, test, binds)
         }
+    }
+}
+
+/// A test on a name that is no field's: there is null or nothing.
+fn without_column(path: &Path, name: &str, test: &Test) -> Condition {
+    let Some(null) = null_by_name(name).filter(|_| path.rest.is_empty()) else {
+        return missing(test);
+    };
+    let null = || Condition::exact(format!("(_x IS NOT NULL AND {null})"));
+    match test {
+        Test::Exists(true) | Test::Lte(Value::Null) | Test::Gte(Value::Null) => null(),
+        Test::Exists(false) => null().negated(),
+        Test::All(list) if !list.is_empty() && list.iter().all(|v| matches!(v, Value::Null)) => {
+            null()
+        }
+        _ => missing(test),
     }
 }
 
@@ -120,12 +137,23 @@ fn file(column: &Column, test: &Test) -> Condition {
 
 /// Whether there is a value, explicit null included.
 pub(super) fn exists(name: &str, column: &Column, wanted: bool) -> Condition {
-    let null = explicit_null(column.id.0);
+    let null = explicit_null(column);
     let there = Condition::exact(format!("({name} IS NOT NULL OR {null})"));
     if wanted { there } else { there.negated() }
 }
 
-/// Whether the field holds an explicit null.
-pub(super) fn explicit_null(field: u32) -> String {
-    format!("(_x IS NOT NULL AND json_type(_x, '$.\"{field}\"') IS NOT NULL)")
+/// Whether the field holds an explicit null, perhaps one from before it was declared.
+pub(super) fn explicit_null(column: &Column) -> String {
+    let by_id = format!("json_type(_x, '$.\"{}\"') IS NOT NULL", column.id.0);
+    match null_by_name(&column.name) {
+        Some(by_name) => format!("(_x IS NOT NULL AND ({by_id} OR {by_name}))"),
+        None => format!("(_x IS NOT NULL AND {by_id})"),
+    }
+}
+
+/// Whether null is kept under a name; `None` for names under which nothing is.
+fn null_by_name(name: &str) -> Option<String> {
+    // Plain letters, so that they stand for themselves in SQL and in JSON paths.
+    let key = null_key(name)?;
+    Some(format!("json_type(_x, '$.\"{key}\"') IS NOT NULL"))
 }

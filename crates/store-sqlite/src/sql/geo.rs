@@ -39,9 +39,7 @@ pub(super) fn condition(column: &Column, test: &Test, binds: &mut Binds) -> Cond
             south_west,
             north_east,
         } => within(column, *south_west, *north_east, binds),
-        Test::Lte(Value::Null) | Test::Gte(Value::Null) => {
-            Condition::exact(explicit_null(column.id.0))
-        }
+        Test::Lte(Value::Null) | Test::Gte(Value::Null) => Condition::exact(explicit_null(column)),
         Test::All(_) | Test::In(_) | Test::Ne(_) | Test::NotIn(_) | Test::Not(_) => {
             Condition::unknown()
         }

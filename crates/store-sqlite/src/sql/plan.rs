@@ -2,7 +2,7 @@
 
 use super::binds::Binds;
 use super::condition::Condition;
-use super::filter::condition;
+use super::filter::{condition, explicit_null};
 use super::sort;
 use crate::error::Typed;
 use crate::functions::Slots;
@@ -14,6 +14,7 @@ use rusqlite::Statement;
 use rusqlite::types::Value as Param;
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// The statement of a query: reads `_n`, the head, and then each of `columns`.
 pub(crate) struct Plan<'a> {
@@ -27,6 +28,8 @@ pub(crate) struct Plan<'a> {
     slices: bool,
     /// Fields that are read for Rust's part only.
     stripped: Vec<&'a Column>,
+    /// The names asked for, and those that Rust's part needs too; none means everything.
+    asked: Option<(Vec<Arc<str>>, Vec<Box<str>>)>,
 }
 
 /// Plans a query of the collection with that layout.
@@ -50,6 +53,13 @@ pub(crate) fn plan<'a>(layout: &'a Layout, query: &Query) -> Plan<'a> {
         Projection::Only(names) => {
             let unasked = |c: &&&Column| !names.contains(&c.name);
             columns.iter().filter(unasked).copied().collect()
+        }
+    };
+    let asked = match &query.projection {
+        Projection::All => None,
+        Projection::Only(names) => {
+            let also = also.into_iter().map(Box::from);
+            Some((names.clone(), also.collect()))
         }
     };
     let mut sql = format!("SELECT _n, {HEAD}");
@@ -77,6 +87,7 @@ pub(crate) fn plan<'a>(layout: &'a Layout, query: &Query) -> Plan<'a> {
         sorts,
         slices,
         stripped,
+        asked,
     }
 }
 
@@ -110,6 +121,22 @@ impl<'a> Plan<'a> {
         for column in &self.stripped {
             record.remove(&column.name);
         }
+        if let Some((names, also)) = &self.asked
+            && !also.is_empty()
+        {
+            let loose = |name: &Arc<str>| self.layout.column(name).is_none();
+            record
+                .fields
+                .retain(|(name, _)| names.contains(name) || !loose(name));
+        }
+    }
+
+    /// Whether a null under a name that is no field's is read.
+    pub(crate) fn reads_null(&self, name: &str) -> bool {
+        let asked = self.asked.as_ref().is_none_or(|(names, also)| {
+            names.iter().any(|n| **n == *name) || also.iter().any(|n| **n == *name)
+        });
+        asked && self.layout.column(name).is_none()
     }
 
     /// Counts the matches, when SQL can; same parameters, as an unsorted query has no others.
@@ -134,8 +161,9 @@ impl<'a> Plan<'a> {
             return None;
         }
         let (table, text, id) = (&self.layout.table, &self.condition.text, column.id.0);
+        let null = explicit_null(column);
         let sql = format!(
-            "SELECT c{id}, max(_x IS NOT NULL AND json_type(_x, '$.\"{id}\"') IS NOT NULL)
+            "SELECT c{id}, max({null})
              FROM {table} WHERE {text} GROUP BY c{id} ORDER BY c{id}"
         );
         Some((sql, column))

@@ -3,11 +3,11 @@
 
 use super::binds::Binds;
 use super::condition::Condition;
-use super::filter::explicit_null;
+use super::filter::{exists, explicit_null};
 use crate::row::sub_millis;
-use crate::schema::Shape;
+use crate::schema::{Column, Shape};
 use basalt_base::{Timestamp, Value};
-use basalt_store::{FieldId, Pattern, Test, codec};
+use basalt_store::{Pattern, Test, codec};
 use rusqlite::types::Value as Param;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) struct Place<'a> {
     pub(super) column: &'a str,
     pub(super) shape: &'a Shape,
     /// The field; `None` for the columns that every table has, which are never missing or null.
-    pub(super) id: Option<FieldId>,
+    pub(super) field: Option<&'a Column>,
 }
 
 /// The condition of a positive test.
@@ -64,13 +64,9 @@ pub(super) fn condition(place: &Place<'_>, test: &Test, binds: &mut Binds) -> Co
             },
             binds,
         ),
-        Test::Exists(wanted) => match place.id {
+        Test::Exists(wanted) => match place.field {
             None => Condition::constant(*wanted),
-            Some(id) => {
-                let null = explicit_null(id.0);
-                let there = Condition::exact(format!("({column} IS NOT NULL OR {null})"));
-                if *wanted { there } else { there.negated() }
-            }
+            Some(field) => exists(column, field, *wanted),
         },
         Test::All(values) if values.is_empty() => Condition::constant(false),
         // A value that is no list counts as a list of one.
@@ -94,8 +90,8 @@ pub(super) fn condition(place: &Place<'_>, test: &Test, binds: &mut Binds) -> Co
 }
 
 fn is_explicit_null(place: &Place<'_>) -> Condition {
-    match place.id {
-        Some(id) => Condition::exact(explicit_null(id.0)),
+    match place.field {
+        Some(field) => Condition::exact(explicit_null(field)),
         None => Condition::constant(false),
     }
 }
@@ -122,7 +118,7 @@ fn param(shape: &Shape, value: &Value) -> Option<Param> {
 fn equal(place: &Place<'_>, value: &Value, binds: &mut Binds) -> Condition {
     let column = place.column;
     match (value, param(place.shape, value)) {
-        (Value::Null, _) if place.id.is_some() => Condition::exact(format!("{column} IS NULL")),
+        (Value::Null, _) if place.field.is_some() => Condition::exact(format!("{column} IS NULL")),
         (_, Some(param)) => {
             binds.push(param);
             Condition::exact(format!("{column} = ?"))
@@ -133,7 +129,7 @@ fn equal(place: &Place<'_>, value: &Value, binds: &mut Binds) -> Condition {
 
 fn one_of(place: &Place<'_>, values: &[Value], binds: &mut Binds) -> Condition {
     let column = place.column;
-    let null = place.id.is_some() && values.iter().any(|v| matches!(v, Value::Null));
+    let null = place.field.is_some() && values.iter().any(|v| matches!(v, Value::Null));
     let params: Vec<Param> = values
         .iter()
         .filter_map(|v| param(place.shape, v))

@@ -5,6 +5,9 @@ use crate::eval::array_index;
 use crate::{Op, Path};
 use basalt_base::{Map, Result, Value};
 
+/// How many nulls a write past the end of an array may put between.
+const GAP_MAX: usize = 1_000;
+
 /// Applies an operation at `path.rest` (not empty) below the field's value.
 ///
 /// Removing something that is not there leaves everything as it was.
@@ -58,7 +61,7 @@ fn enter<'a>(value: &'a mut Value, step: &str, path: &Path) -> Result<&'a mut Va
     match value {
         Value::Map(map) => Ok(map.entry(step.to_owned()).or_insert(Value::Null)),
         Value::Array(items) => {
-            let at = array_index(step).filter(|at| *at <= items.len());
+            let at = array_index(step).filter(|at| *at <= items.len() + GAP_MAX);
             let Some(at) = at else {
                 return Err(wrong_type(
                     path,
@@ -66,8 +69,8 @@ fn enter<'a>(value: &'a mut Value, step: &str, path: &Path) -> Result<&'a mut Va
                     "because its array has no such place",
                 ));
             };
-            if at == items.len() {
-                items.push(Value::Null);
+            if at >= items.len() {
+                items.resize(at + 1, Value::Null);
             }
             Ok(&mut items[at])
         }

@@ -2,7 +2,9 @@
 
 use super::Harness;
 use super::fixture::*;
-use crate::{FieldType, Op, Precondition, RecordWrite, Write};
+use crate::{
+    FieldType, Filter, Op, Precondition, Projection, Query, RecordWrite, SchemaChange, Test, Write,
+};
 use basalt_base::{Reason, Value};
 
 async fn things(h: &dyn Harness, json: &str) -> Fixture {
@@ -134,6 +136,8 @@ pub async fn lists_grow_and_shrink(h: &dyn Harness) {
     is(&f, "list", r#"[{"a":2,"b":2},9]"#).await;
     step(&f, "list.0", Op::Unset).await;
     is(&f, "list", "[null,9]").await;
+    step(&f, "list.4.n", Op::Increment(v("1"))).await;
+    is(&f, "list", r#"[null,9,null,null,{"n":1}]"#).await;
 }
 
 pub async fn nested_operations_make_their_way(h: &dyn Harness) {
@@ -214,7 +218,7 @@ pub async fn wrong_types_are_refused_and_change_nothing(h: &dyn Harness) {
         ),
         ("map.n", Op::Remove(list("[1]")), "IncorrectType", "map.n"),
         ("map.n.deep", Op::Set(v("1")), "IncorrectType", "map.n.deep"),
-        ("list.9", Op::Set(v("1")), "IncorrectType", "list.9"),
+        ("list.9999", Op::Set(v("1")), "IncorrectType", "list.9999"),
         ("list.x", Op::Set(v("1")), "IncorrectType", "list.x"),
     ];
     for (path, op, reason, text) in cases {
@@ -257,4 +261,56 @@ pub async fn operations_apply_in_order(h: &dyn Harness) {
     is(&f, "n", "3").await;
     is(&f, "map", r#"{"a":[1]}"#).await;
     is(&f, "text", "").await;
+}
+
+/// Null is kept under a name that is no field's, found like null in a field, and stays when the
+/// field is declared.
+pub async fn nulls_need_no_field(h: &dyn Harness) {
+    let f = things(h, r#"{"n":1,"later":null,"gone":null}"#).await;
+    f.create("Thing", "b", r#"{"n":2}"#).await;
+    is(&f, "later", "null").await;
+    step(&f, "n", Op::Increment(v("1"))).await;
+    step(&f, "gone", Op::Unset).await;
+    is(&f, "gone", "").await;
+    step(&f, "other", Op::Set(Value::Null)).await;
+    for declared in [false, true] {
+        if declared {
+            let field = ensure_field("Thing", "later", FieldType::Number);
+            f.write(field).await.unwrap();
+        }
+        for (test, found) in [
+            (Test::Exists(true), "a"),
+            (Test::Exists(false), "b"),
+            (Test::Eq(Value::Null), "a b"),
+            (Test::Ne(Value::Null), ""),
+            (Test::Gte(Value::Null), "a"),
+            (Test::All(vec![Value::Null]), "a"),
+            (Test::All(vec![Value::Null, v("1")]), ""),
+            (Test::In(vec![v("1"), Value::Null]), "a b"),
+        ] {
+            let filter = Filter::test("later", test);
+            let shown = format!("{filter:?} {declared}");
+            assert_eq!(f.matching("Thing", filter).await, found, "{shown}");
+        }
+        is(&f, "later", "null").await;
+        let only = Query {
+            projection: Projection::Only(vec!["later".into()]),
+            ..Query::all("Thing").filter(Filter::test("other", Test::Exists(true)))
+        };
+        let found = f.find(&only).await;
+        let names: Vec<&str> = found[0].fields.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["later"]);
+    }
+    step(&f, "later", Op::Set(v("5"))).await;
+    is(&f, "later", "5").await;
+    let exists = Filter::test("later", Test::Exists(true));
+    assert_eq!(f.matching("Thing", exists).await, "a");
+    let field = ensure_field("Thing", "other", FieldType::String);
+    f.write(field).await.unwrap();
+    let drop = SchemaChange::DropField {
+        collection: "Thing".into(),
+        name: "other".into(),
+    };
+    f.change(drop).await.unwrap();
+    is(&f, "other", "").await;
 }

@@ -179,7 +179,7 @@ fn refusals_name_what_is_wrong() {
     let refuse = |ops| apply::apply(&collection(), None, &update(ops), 1).expect_err("refused");
     let cases = [
         (
-            vec![("x", Op::Unset)],
+            vec![("x", Op::Set(v("1")))],
             Reason::Internal,
             "Internal server error.",
         ),
