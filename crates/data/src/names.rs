@@ -8,8 +8,11 @@ const NAME_BYTES_MAX: usize = 200;
 /// Longest id that a client may choose, in bytes.
 const ID_BYTES_MAX: usize = 255;
 
+/// What paths call the id of an object, also of one that a reference names.
+pub(crate) const ID: &str = "objectId";
+
 /// Names of the parts that every object has, which no field may take.
-const RESERVED: [&str; 4] = ["objectId", "createdAt", "updatedAt", "ACL"];
+const RESERVED: [&str; 4] = [ID, "createdAt", "updatedAt", "ACL"];
 
 /// A letter, then letters, digits and `_`.
 pub(crate) fn is_identifier(text: &str) -> bool {
@@ -71,7 +74,7 @@ pub(crate) fn has_plain_steps(path: &Path) -> bool {
 /// The path as messages show it.
 pub(crate) fn dotted(path: &Path) -> String {
     let root = match &path.root {
-        FieldRef::Id => "objectId",
+        FieldRef::Id => ID,
         FieldRef::CreatedAt => "createdAt",
         FieldRef::UpdatedAt => "updatedAt",
         FieldRef::Named(name) => name,

@@ -15,6 +15,8 @@ pub enum Where {
     Not(Box<Where>),
     /// A test on a field.
     Test(Path, Test),
+    /// A test that is about times: an error on a field declared as anything else.
+    OnTime(Path, Test),
     /// The reference at the path is (or, negated, is not) one of what the query finds.
     InQuery {
         /// The reference field.

@@ -53,7 +53,7 @@ impl Count<'_> {
                 .iter()
                 .try_for_each(|part| self.filter(part, depth + 1, subqueries)),
             Where::Not(part) => self.filter(part, depth + 1, subqueries),
-            Where::Test(path, test) => {
+            Where::Test(path, test) | Where::OnTime(path, test) => {
                 self.path(path)?;
                 self.test(test, depth)
             }

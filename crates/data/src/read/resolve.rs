@@ -3,9 +3,9 @@
 use super::plan::Plan;
 use super::reader::Reader;
 use super::translate::Planned;
-use crate::{Call, errors};
+use crate::{Call, errors, names};
 use basalt_base::{BoxFuture, Reference, Result, Value};
-use basalt_store::{Filter, Record, Test, eval};
+use basalt_store::{Filter, Path, Record, Test, eval};
 
 /// The filter of a plan with its sub-queries run.
 pub(super) async fn filter(reader: &Reader<'_>, call: &Call, plan: &Plan) -> Result<Filter> {
@@ -71,8 +71,7 @@ fn resolve<'a>(
                 let found = rows(reader, call, &plan.subqueries[*subquery]).await?;
                 let mut list = Vec::with_capacity(found.len());
                 for record in &found {
-                    let values = eval::candidates(record, key).into_iter();
-                    list.extend(values.map(std::borrow::Cow::into_owned));
+                    values(record, key, &mut list);
                 }
                 Filter::Test(path.clone(), one_of(list, *negated))
             }
@@ -97,6 +96,38 @@ fn resolve<'a>(
             } => one_of_ids(reader.owners(join, related.clone()).await?, *negated),
         })
     })
+}
+
+/// The values under a key: the elements of lists, and the ids of references where the key asks for
+/// those.
+fn values(record: &Record, key: &Path, out: &mut Vec<Value>) {
+    for candidate in eval::candidates(record, key) {
+        match candidate.into_owned() {
+            Value::Array(items) => out.extend(items),
+            value => out.push(value),
+        }
+    }
+    let Some((last, above)) = key.rest.split_last() else {
+        return;
+    };
+    if **last != *names::ID {
+        return;
+    }
+    let references = Path {
+        root: key.root.clone(),
+        rest: above.to_vec(),
+    };
+    for candidate in eval::candidates(record, &references) {
+        let items = match &*candidate {
+            Value::Array(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let ids = items.iter().filter_map(|item| match item {
+            Value::Reference(reference) => Some(Value::String(reference.id.clone())),
+            _ => None,
+        });
+        out.extend(ids);
+    }
 }
 
 fn one_of(list: Vec<Value>, negated: bool) -> Test {

@@ -85,6 +85,25 @@ impl Scope<'_> {
         Ok(())
     }
 
+    /// Refuses a path that can't lead to a time. What lies in lists and maps may be one.
+    fn check_time(&self, path: &Path) -> Result<()> {
+        let declared = match &path.root {
+            FieldRef::Named(root) => self.collection.and_then(|c| c.field(root)),
+            FieldRef::Id | FieldRef::CreatedAt | FieldRef::UpdatedAt => None,
+        };
+        let timeless = path.root == FieldRef::Id
+            || declared.is_some_and(|field| match field.def.ty {
+                FieldType::Date => false,
+                FieldType::Object | FieldType::Array => path.rest.is_empty(),
+                _ => true,
+            });
+        if timeless {
+            let text = format!("The field {} holds no times.", names::dotted(path));
+            return Err(Error::new(Reason::InvalidJson, text));
+        }
+        Ok(())
+    }
+
     fn hidden(&self, key: &str, collection: &str) -> Error {
         self.core.refusal(
             Reason::OperationForbidden,
@@ -113,6 +132,11 @@ impl Scope<'_> {
                     Some(join) => related_test(join, &path, test)?,
                     None => Planned::Done(Filter::Test(path, test)),
                 }
+            }
+            Where::OnTime(path, test) => {
+                self.check_path(&path)?;
+                self.check_time(&path)?;
+                Planned::Done(Filter::Test(path, test))
             }
             Where::InQuery {
                 path,
@@ -229,8 +253,10 @@ fn join_done(
 
 /// A test on a relation field, by its pairs.
 fn related_test(join: Arc<str>, path: &Path, test: Test) -> Result<Planned> {
+    // A relation is a list, perhaps an empty one, and never null.
     let id = |value: Value| match value {
-        Value::Reference(r) => Some(r.id),
+        Value::Reference(r) => Some(Some(r.id)),
+        Value::Null => Some(None),
         _ => None,
     };
     let unsupported = || {
@@ -256,7 +282,11 @@ fn related_test(join: Arc<str>, path: &Path, test: Test) -> Result<Planned> {
     let related = values.into_iter().map(id).collect::<Option<Vec<_>>>();
     Ok(Planned::Owns {
         join,
-        related: related.ok_or_else(unsupported)?,
+        related: related
+            .ok_or_else(unsupported)?
+            .into_iter()
+            .flatten()
+            .collect(),
         negated,
     })
 }

@@ -11,7 +11,7 @@ use crate::{
     Call, Create, Draft, DraftKind, EventKind, FieldChange, Operation, Options, errors, names,
     system,
 };
-use basalt_base::{Error, Reason, Result, Timestamp, object_id};
+use basalt_base::{Error, Reason, Result, Timestamp, Value, object_id};
 use basalt_store::{
     Acl, AclEntry, Action, Collection, FieldOp, Filter, Op, Precondition, RecordWrite, Write,
 };
@@ -38,16 +38,14 @@ pub(super) async fn prepare(core: &Core, call: &Call, create: Create) -> Result<
         return Err(denied(core, Operation::Create, &name));
     }
     let mut changed = unknown_results(&draft.changes);
-    let (mut inference, mut may_add) = target.infer(core, call, &name, &draft.changes)?;
+    may_add(core, call, &target, &draft)?;
+    let mut inference = target.infer(core, &name, &draft.changes)?;
     if core.deps.hooks.wants(EventKind::BeforeSave, &name) {
         let from = draft.changes.len();
         run_before_save(core, call, &mut draft, &inference.future(), created_at).await?;
         add_fields_from(&mut changed, &draft.changes, from);
-        (inference, may_add) = target.infer(core, call, &name, &draft.changes)?;
-    }
-    // A new object refers to whom its maker chooses, so that gives no right to add fields.
-    if !matches!(may_add, Filter::Everything) {
-        return Err(denied(core, Operation::AddField, &name));
+        may_add(core, call, &target, &draft)?;
+        inference = target.infer(core, &name, &draft.changes)?;
     }
     let from = draft.changes.len();
     add_defaults(target.collection.as_deref(), &mut draft.changes);
@@ -60,6 +58,15 @@ pub(super) async fn prepare(core: &Core, call: &Call, create: Create) -> Result<
         inference.take_in(&draft.changes)?;
     }
     Ok(build(draft, &inference, (created_at, updated_at), changed))
+}
+
+/// A new object refers to whom its maker chooses, so that gives no right to add fields.
+fn may_add(core: &Core, call: &Call, target: &Target, draft: &Draft) -> Result<()> {
+    let name = &draft.collection;
+    match target.may_add(core, call, name, &draft.changes)? {
+        Filter::Everything => Ok(()),
+        _ => Err(denied(core, Operation::AddField, name)),
+    }
 }
 
 fn denied(core: &Core, operation: Operation, collection: &str) -> Error {
@@ -210,7 +217,8 @@ fn build(
     let mut writes = inference.steps(&draft.writes_before);
     writes.append(&mut draft.writes_before);
     let future = inference.future();
-    let ops: Vec<FieldOp> = store_ops(&draft.changes, &future).cloned().collect();
+    let mut ops: Vec<FieldOp> = store_ops(&draft.changes, &future).cloned().collect();
+    start_lists(&mut ops);
     let acl = draft.acl.take().unwrap_or_default();
     let write = |action, precondition, at| {
         Write::Record(RecordWrite {
@@ -236,6 +244,18 @@ fn build(
     writes.extend(relations);
     writes.append(&mut draft.writes_after);
     Step::new(draft, writes, record_at, changed)
+}
+
+/// What is removed from the list of an object that is not there yet leaves an empty list.
+fn start_lists(ops: &mut [FieldOp]) {
+    for at in 0..ops.len() {
+        let (before, rest) = ops.split_at_mut(at);
+        let Some(op) = rest.first_mut() else { return };
+        let first = before.iter().all(|b| b.path.root != op.path.root);
+        if first && op.path.rest.is_empty() && matches!(op.op, Op::Remove(_)) {
+            op.op = Op::Set(Value::Array(Vec::new()));
+        }
+    }
 }
 
 /// Values as they are; anything else is applied by the writer to an object without any.

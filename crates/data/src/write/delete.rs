@@ -1,7 +1,7 @@
 //! Preparing a delete.
 
 use super::create::nothing_there;
-use super::step::{Step, Target, check_with_guard, draft, is_guarded, without_internals};
+use super::step::{Step, Target, check_with_guard, draft, is_guarded, of_guard, without_internals};
 use super::update::{original, precondition, write_access};
 use crate::core::Core;
 use crate::relations::{self, OWNING, RELATED};
@@ -43,7 +43,8 @@ pub(super) async fn prepare(core: &Core, call: &Call, delete: Delete) -> Result<
         draft.before = Some(before);
     }
     if is_guarded(&name) {
-        core.deps.guard.prepare(call, &mut draft).await?;
+        let prepared = core.deps.guard.prepare(call, &mut draft).await;
+        prepared.map_err(|error| of_guard(core, error))?;
     }
     let mut writes = std::mem::take(&mut draft.writes_before);
     let record_at = writes.len();

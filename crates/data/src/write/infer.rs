@@ -4,9 +4,9 @@ use super::input::{field_of, implied};
 use crate::core::Core;
 use crate::rules;
 use crate::{FieldChange, errors, names, relations, system};
-use basalt_base::{Error, Map, Reason, Result};
+use basalt_base::{Error, Map, Reason, Result, Value};
 use basalt_store::{
-    Catalogue, Collection, FieldDef, FieldRef, FieldType, IndexColumn, IndexDef, IndexKind,
+    Catalogue, Collection, FieldDef, FieldRef, FieldType, IndexColumn, IndexDef, IndexKind, Op,
     SchemaChange, Write,
 };
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub(super) struct Inference<'a> {
     name: &'a Arc<str>,
     collection: Option<&'a Collection>,
     new: Vec<FieldDef>,
+    /// Names that are given null and nothing else: they become no fields.
+    nulls: Vec<Arc<str>>,
     joins: Vec<Arc<str>>,
 }
 
@@ -34,6 +36,7 @@ impl<'a> Inference<'a> {
             name,
             collection,
             new: Vec::new(),
+            nulls: Vec::new(),
             joins: Vec::new(),
         }
     }
@@ -41,19 +44,14 @@ impl<'a> Inference<'a> {
     /// Takes in what the changes need. Errors: `SchemaMismatch`, limits.
     pub(super) fn take_in(&mut self, changes: &[FieldChange]) -> Result<()> {
         for change in changes {
-            if let (Some(field), Some(ty)) = (field_of(change), implied(change)?) {
-                self.want(field, ty, change)?;
+            match (field_of(change), implied(change)?) {
+                (Some(field), Some(ty)) => self.want(field, ty, change)?,
+                (Some(field), None) if is_null(change) => self.want_null(field)?,
+                _ => {}
             }
             self.check_targets(change)?;
         }
         self.check_count()
-    }
-
-    /// The fields that are new to the collection, system columns aside.
-    pub(super) fn adds_fields(&self) -> bool {
-        self.new
-            .iter()
-            .any(|f| system::field_type(self.name, &f.name).is_none())
     }
 
     fn known(&self, field: &str) -> Option<FieldType> {
@@ -88,11 +86,38 @@ impl<'a> Inference<'a> {
                 ));
             }
         };
+        self.check_one_point(field, &ty)?;
         let missing = self.collection.is_none_or(|c| c.field(field).is_none());
         if missing && self.new.iter().all(|f| f.name != *field) {
             self.new.push(FieldDef::new(field.clone(), ty));
         }
         Ok(())
+    }
+
+    fn want_null(&mut self, field: &Arc<str>) -> Result<()> {
+        if self.known(field).is_none() && !self.nulls.contains(field) {
+            self.nulls.push(field.clone());
+        }
+        // Before the search above gets long.
+        if self.nulls.len() > self.core.options.limits.fields_max {
+            return self.check_count();
+        }
+        Ok(())
+    }
+
+    /// A collection has one field of geo points at most, so that "near" needs no field's name.
+    fn check_one_point(&self, field: &str, ty: &FieldType) -> Result<()> {
+        let present = self.collection.into_iter().flat_map(|c| &c.fields);
+        let mut all = present.map(|f| &f.def).chain(&self.new);
+        let other = |def: &FieldDef| def.ty == FieldType::GeoPoint && *def.name != *field;
+        let known = self.known(field).is_some();
+        if known || *ty != FieldType::GeoPoint || !all.any(other) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Reason::IncorrectType,
+            "there can only be one geopoint field in a class",
+        ))
     }
 
     /// All references of a relation operation are to the relation's collection.
@@ -124,7 +149,9 @@ impl<'a> Inference<'a> {
     fn check_count(&self) -> Result<()> {
         let limits = &self.core.options.limits;
         let present = self.collection.map_or(0, |c| c.fields.len());
-        if !self.new.is_empty() && present + self.new.len() > limits.fields_max {
+        let nulls = self.nulls.iter().filter(|n| self.known(n).is_none());
+        let new = self.new.len() + nulls.count();
+        if new > 0 && present + new > limits.fields_max {
             return Err(Error::new(
                 Reason::QuotaExceeded,
                 format!(
@@ -193,6 +220,14 @@ impl<'a> Inference<'a> {
     }
 }
 
+fn is_null(change: &FieldChange) -> bool {
+    let op = match change {
+        FieldChange::Field(op) if op.path.rest.is_empty() => &op.op,
+        _ => return false,
+    };
+    matches!(op, Op::Set(Value::Null) | Op::SetOnInsert(Value::Null))
+}
+
 fn is_nested(change: &FieldChange) -> bool {
     matches!(change, FieldChange::Field(op) if !op.path.rest.is_empty())
 }
@@ -204,18 +239,42 @@ fn ensured(write: &Write) -> Option<Arc<str>> {
     }
 }
 
-/// The steps that make a collection with the columns that it comes with.
-pub(crate) fn new_collection(core: &Core, name: &Arc<str>) -> Vec<Write> {
-    // System collections keep no rules until somebody sets them; others keep those of today's
-    // default, so that changing the default opens or closes nothing.
-    let rules = if name.starts_with('_') && !names::is_join(name) {
+/// Whether the changes name fields that the collection lacks, its system columns aside. Null asks
+/// for no type, but it is kept under its name all the same.
+pub(super) fn adds_fields(
+    collection: &Collection,
+    name: &str,
+    changes: &[FieldChange],
+) -> Result<bool> {
+    for change in changes {
+        let Some(field) = field_of(change) else {
+            continue;
+        };
+        let missing =
+            collection.field(field).is_none() && system::field_type(name, field).is_none();
+        if missing && (is_null(change) || implied(change)?.is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The rules that a new collection keeps, in their stored form. System collections keep none until
+/// somebody sets them; others keep those of today's default, so that changing the default opens or
+/// closes nothing.
+pub(crate) fn first_rules(core: &Core, name: &str) -> Map {
+    if name.starts_with('_') && !names::is_join(name) {
         Map::new()
     } else {
         rules::encode(&rules::default_rules(name, &core.options))
-    };
+    }
+}
+
+/// The steps that make a collection with the columns that it comes with.
+pub(crate) fn new_collection(core: &Core, name: &Arc<str>) -> Vec<Write> {
     let mut steps = vec![SchemaChange::EnsureCollection {
         name: name.clone(),
-        rules,
+        rules: first_rules(core, name),
     }];
     for field in system::fields(name) {
         steps.push(SchemaChange::EnsureField {

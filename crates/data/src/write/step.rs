@@ -1,6 +1,6 @@
 //! One write on its way: what it may touch, what the store is asked to do, what the answer needs.
 
-use super::infer::Inference;
+use super::infer::{self, Inference};
 use super::input::{self, field_of};
 use crate::core::Core;
 use crate::rules::Policy;
@@ -118,22 +118,33 @@ impl Target {
         core.allowed(&call.principal, name, &self.policy, operation)
     }
 
-    /// What the changes need of the schema, and which objects the caller may add fields to.
+    /// The objects to which the caller may do what of the changes adds fields.
+    pub(super) fn may_add(
+        &self,
+        core: &Core,
+        call: &Call,
+        name: &str,
+        changes: &[FieldChange],
+    ) -> Result<Filter> {
+        match &self.collection {
+            Some(collection) if infer::adds_fields(collection, name, changes)? => {
+                self.allowed(core, call, name, Operation::AddField)
+            }
+            _ => Ok(Filter::Everything),
+        }
+    }
+
+    /// What the changes need of the schema. Comes after [`Target::may_add`]: who may not add
+    /// fields learns nothing of the types of those that are there.
     pub(super) fn infer<'a>(
         &'a self,
         core: &'a Core,
-        call: &Call,
         name: &'a Arc<str>,
         changes: &[FieldChange],
-    ) -> Result<(Inference<'a>, Filter)> {
+    ) -> Result<Inference<'a>> {
         let mut inference = Inference::new(core, &self.catalogue, name, self.collection.as_deref());
         inference.take_in(changes)?;
-        let filter = if self.collection.is_some() && inference.adds_fields() {
-            self.allowed(core, call, name, Operation::AddField)?
-        } else {
-            Filter::Everything
-        };
-        Ok((inference, filter))
+        Ok(inference)
     }
 }
 
@@ -169,10 +180,17 @@ pub(super) fn check_with_guard(core: &Core, call: &Call, draft: &Draft) -> Resul
         return Ok(());
     }
     let checked = core.deps.guard.check_input(call, draft);
-    checked.map_err(|error| match error.reason() {
-        Reason::OperationForbidden | Reason::AccessDenied => core.sanitise(error),
+    checked.map_err(|error| of_guard(core, error))
+}
+
+/// The guard's refusals hide their details where the engine's own do.
+pub(super) fn of_guard(core: &Core, error: Error) -> Error {
+    match error.reason() {
+        Reason::OperationForbidden | Reason::AccessDenied | Reason::SessionMissing => {
+            core.sanitise(error)
+        }
         _ => error,
-    })
+    }
 }
 
 /// Runs the before-save hook on the object as the draft would make it; its changes join the draft.
@@ -225,17 +243,19 @@ pub(super) fn without_internals(record: &Record) -> Arc<Record> {
     Arc::new(record)
 }
 
-/// The operations for the store. Null or nothing for a field that does not exist makes no field,
-/// and what is done to a relation goes to its pairs.
+/// The operations for the store. Null for a field that does not exist makes no field, but is kept;
+/// what is done to a relation goes to its pairs.
 pub(super) fn store_ops<'a>(
     changes: &'a [FieldChange],
     collection: &'a Collection,
 ) -> impl Iterator<Item = &'a FieldOp> {
     changes.iter().filter_map(|change| match change {
-        FieldChange::Field(op) => {
-            let field = collection.field(field_of(change)?)?;
-            (!matches!(field.def.ty, basalt_store::FieldType::Relation(_))).then_some(op)
-        }
+        FieldChange::Field(op) => match collection.field(field_of(change)?) {
+            Some(field) => {
+                (!matches!(field.def.ty, basalt_store::FieldType::Relation(_))).then_some(op)
+            }
+            None => op.needs_no_field().then_some(op),
+        },
         _ => None,
     })
 }
@@ -303,7 +323,8 @@ pub(super) async fn run_guard(
         return Ok(());
     }
     let asked: Vec<FieldOp> = ops(&draft.changes).cloned().collect();
-    core.deps.guard.prepare(call, draft).await?;
+    let prepared = core.deps.guard.prepare(call, draft).await;
+    prepared.map_err(|error| of_guard(core, error))?;
     let own: Vec<FieldChange> = ops(&draft.changes)
         .filter(|op| !asked.contains(op))
         .cloned()

@@ -47,12 +47,14 @@ pub(super) async fn prepare(core: &Core, call: &Call, update: Update) -> Result<
         );
     }
     let mut changed = unknown_results(&draft.changes);
-    let (mut inference, mut may_add) = target.infer(core, call, &name, &draft.changes)?;
+    let mut may_add = target.may_add(core, call, &name, &draft.changes)?;
+    let mut inference = target.infer(core, &name, &draft.changes)?;
     if hooked {
         let from = draft.changes.len();
         run_before_save(core, call, &mut draft, &inference.future(), at).await?;
         add_fields_from(&mut changed, &draft.changes, from);
-        (inference, may_add) = target.infer(core, call, &name, &draft.changes)?;
+        may_add = target.may_add(core, call, &name, &draft.changes)?;
+        inference = target.infer(core, &name, &draft.changes)?;
     }
     permitted = permitted.and(may_add);
     check_required(target.collection.as_deref(), &name, &draft.changes, false)?;

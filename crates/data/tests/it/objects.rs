@@ -188,9 +188,56 @@ async fn types_are_kept() {
     let two = new("Post", vec![("a", point()), ("b", point())]);
     let message = "there can only be one geopoint field in a class";
     assert_eq!(why(w.data.create(&anyone(), two).await).1, message);
+    let first = change("Post", &id, vec![FieldChange::set("a", point())]);
+    w.data.update(&anyone(), first).await.unwrap();
+    let second = change("Post", &id, vec![FieldChange::set("b", point())]);
+    assert_eq!(why(w.data.update(&anyone(), second).await).1, message);
     let null = change("Post", &id, vec![FieldChange::set("n", Value::Null)]);
     let done = w.data.update(&anyone(), null).await.unwrap();
     assert!(matches!(done.record.get("n"), Some(Value::Null)));
+}
+
+#[tokio::test]
+async fn nulls_are_kept_and_removals_start_lists() {
+    let w = world().await;
+    let create = basalt_data::Create {
+        fields: vec![
+            FieldChange::set("nothing", Value::Null),
+            op("list", Op::Remove(vec![Value::Int(1)])),
+        ],
+        ..new("Post", vec![])
+    };
+    let done = w.data.create(&anyone(), create).await.unwrap();
+    assert!(matches!(done.record.get("nothing"), Some(Value::Null)));
+    assert_eq!(done.record.get("list"), Some(&Value::Array(vec![])));
+    let catalogue = w.store.catalogue();
+    assert!(
+        catalogue
+            .collection("Post")
+            .unwrap()
+            .field("nothing")
+            .is_none()
+    );
+    // On what is there already, removing from nothing leaves nothing.
+    let remove = op("other", Op::Remove(vec![Value::Int(1)]));
+    let update = change("Post", &done.record.id, vec![remove]);
+    let done = w.data.update(&anyone(), update).await.unwrap();
+    assert!(done.record.get("other").is_none());
+}
+
+#[tokio::test]
+async fn too_many_nulls_are_too_many_fields() {
+    let w = world_with(|o| o.limits.fields_max = 3).await;
+    let nulls = |names: &[&'static str]| {
+        let each = names.iter().map(|name| (*name, Value::Null));
+        new("Post", each.collect())
+    };
+    let refused = w.data.create(&anyone(), nulls(&["a", "b", "c", "d"])).await;
+    assert_eq!(why(refused).0, Reason::QuotaExceeded);
+    w.data
+        .create(&anyone(), nulls(&["a", "b", "c"]))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

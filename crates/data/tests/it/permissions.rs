@@ -3,7 +3,7 @@
 use crate::support::*;
 use basalt_base::{Reason, Result, Value};
 use basalt_data::{Call, Create, FieldChange, ObjectQuery, Operation, PermissionSet, Rank, Rules};
-use basalt_store::{Acl, AclEntry, FieldType};
+use basalt_store::{Acl, AclEntry, FieldType, Op};
 
 /// Who may, as one entry of the generated rules.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -349,10 +349,14 @@ async fn adding_fields_is_a_right_of_its_own() {
                 .field("on_update")
                 .is_some();
             assert_eq!(there, expected.is_ok(), "{case}");
-            // What is there already, and what makes no field, needs no such right.
+            // Null makes no field, but is kept under its name all the same.
+            let null = vec![FieldChange::set("no", Value::Null)];
+            let got = reason(w.data.update(&who.call(), change("Post", &id, null)).await);
+            assert_eq!(got, expected, "{case}");
+            // What is there already, and what leaves nothing, needs no such right.
             let plain = vec![
                 FieldChange::set("n", Value::Int(3)),
-                FieldChange::set("no", Value::Null),
+                op("not_there", Op::Unset),
             ];
             let plain = w.data.update(&who.call(), change("Post", &id, plain)).await;
             assert_eq!(plain.is_ok(), who != Who::ReadOnlyMaster, "{case}");

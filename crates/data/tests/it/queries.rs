@@ -1,7 +1,7 @@
 //! Queries: limits, sub-queries, projections, counts.
 
 use crate::support::*;
-use basalt_base::{Reason, Value};
+use basalt_base::{Map, Reason, Timestamp, Value};
 use basalt_data::{Include, ObjectQuery, Rules, Where};
 use basalt_store::{FieldRef, Path, Sort, SortKey, Test};
 
@@ -126,6 +126,66 @@ async fn sub_queries_run_with_the_callers_rights() {
         why(count(user("u1"), in_city(false)).await).0,
         Reason::AccessDenied
     );
+}
+
+#[tokio::test]
+async fn values_of_a_subquery_come_out_of_lists_and_references() {
+    let w = world().await;
+    let a = w.put("Person", vec![("n", Value::Int(1))]).await;
+    let b = w.put("Person", vec![("n", Value::Int(2))]).await;
+    let members = Value::Array(vec![pointer("Person", &a)]);
+    let group = vec![("members", members), ("owner", pointer("Person", &b))];
+    w.put("Group", group).await;
+    w.put("Group", vec![]).await;
+    w.put("Post", vec![("author", pointer("Person", &a))]).await;
+    w.put("Post", vec![("author", pointer("Person", &b))]).await;
+    let select = |path: Path, key: &str, negated| Where::Select {
+        path,
+        key: Path::dotted(key),
+        query: Box::new(query("Group")),
+        negated,
+    };
+    let count = async |collection, filter| {
+        let page = w.data.find(&anyone(), filtered(collection, filter)).await;
+        page.unwrap().records.len()
+    };
+    for negated in [false, true] {
+        let author = select(Path::field("author"), "members", negated);
+        assert_eq!(count("Post", author).await, 1);
+        for key in ["owner.objectId", "members.objectId"] {
+            let id = select(Path::system(FieldRef::Id), key, negated);
+            assert_eq!(count("Person", id).await, 1, "{key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tests_about_times_need_a_field_that_can_hold_some() {
+    let w = world().await;
+    let at = Value::Timestamp(Timestamp::from_millis(5));
+    let map = Value::Map(Map::from([("at".to_owned(), at.clone())]));
+    let n = ("n", Value::Int(1));
+    w.put("T", vec![("at", at), ("map", map), n]).await;
+    let early = |path| {
+        let bound = Value::Timestamp(Timestamp::from_millis(9));
+        let path = match path {
+            "createdAt" => Path::system(FieldRef::CreatedAt),
+            path => Path::dotted(path),
+        };
+        filtered("T", Where::OnTime(path, Test::Lt(bound)))
+    };
+    for (path, found) in [("at", 1), ("map.at", 1), ("createdAt", 0), ("unknown", 0)] {
+        let page = w.data.find(&anyone(), early(path)).await.unwrap();
+        assert_eq!(page.records.len(), found, "{path}");
+    }
+    for path in ["n", "map"] {
+        let refused = w.data.find(&anyone(), early(path)).await;
+        let message = match path {
+            "n" => "The field n holds no times.",
+            _ => "The field map holds no times.",
+        };
+        assert_eq!(why(refused), (Reason::InvalidJson, message.to_owned()));
+    }
 }
 
 #[tokio::test]

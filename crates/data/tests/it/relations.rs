@@ -1,7 +1,7 @@
 //! Relation fields and their pairs.
 
 use crate::support::*;
-use basalt_base::Reason;
+use basalt_base::{Reason, Value};
 use basalt_data::{Create, FieldChange, FieldRule, ObjectQuery, Rules, Where};
 use basalt_store::{Path, Test};
 
@@ -111,6 +111,9 @@ async fn relation_fields_are_tested_by_their_pairs() {
         (test(Test::Ne(person(0))), 0),
         (test(Test::In(vec![person(1), person(2)])), 1),
         (test(Test::NotIn(vec![person(2)])), 1),
+        (test(Test::Eq(Value::Null)), 0),
+        (test(Test::Ne(Value::Null)), 1),
+        (test(Test::In(vec![Value::Null, person(1)])), 1),
     ] {
         let page = l.w.data.find(&anyone(), test).await.unwrap();
         assert_eq!(page.records.len(), count);
