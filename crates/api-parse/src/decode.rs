@@ -14,7 +14,7 @@ mod schema;
 mod value;
 
 pub use aggregate::{Aggregate, aggregate};
-pub use fields::{create, update};
+pub use fields::{create, operation, update};
 pub use filter::filter;
 pub use options::{find, get};
 pub use schema::{SchemaVerb, schema};

@@ -8,6 +8,7 @@ use crate::time;
 use basalt_base::{Error, GeoPoint, Reason, Result, Value};
 use basalt_data::Where;
 use basalt_store::{FieldRef, Path, Pattern, PatternOptions, Test};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Decodes the value at a key into clauses; tells the centre of a `$nearSphere`.
@@ -24,8 +25,18 @@ pub(super) fn decode(
             return Ok(None);
         }
     };
+    // Clients add operators to a value that is already there: both hold.
+    let direct: Object<'_> = operators
+        .iter()
+        .filter(|(key, _)| !key.starts_with('$'))
+        .map(|(key, json)| (Cow::Owned(key.to_owned()), json.clone()))
+        .collect();
+    if !direct.is_empty() {
+        let value = operand(decoder, path, &Json::Object(direct))?;
+        out.push(test(path, Test::Eq(value)));
+    }
     let mut near = None;
-    for (operator, json) in operators.iter() {
+    for (operator, json) in operators.iter().filter(|(key, _)| key.starts_with('$')) {
         decoder.node()?;
         match one(decoder, path, operator, json, operators)? {
             Some(Clause::Test(Test::Near {
@@ -49,9 +60,9 @@ pub(super) fn decode(
     Ok(near)
 }
 
-/// An object whose keys are operators; one with a `__type`, or without any `$`, is a value.
+/// An object with an operator among its keys; one without any is a value.
 fn is_constraint(object: &Object<'_>) -> bool {
-    object.get("__type").is_none() && object.iter().any(|(key, _)| key.starts_with('$'))
+    object.iter().any(|(key, _)| key.starts_with('$'))
 }
 
 enum Clause {
@@ -59,7 +70,7 @@ enum Clause {
     Where(Where),
 }
 
-fn bad_json(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+fn bad_json(message: impl Into<Cow<'static, str>>) -> Error {
     fail(Reason::InvalidJson, message)
 }
 
@@ -73,10 +84,19 @@ fn one(
     let clause = match operator {
         "$eq" => Test::Eq(compared(decoder, path, operator, json)?),
         "$ne" => Test::Ne(compared(decoder, path, operator, json)?),
-        "$lt" => Test::Lt(compared(decoder, path, operator, json)?),
-        "$lte" => Test::Lte(compared(decoder, path, operator, json)?),
-        "$gt" => Test::Gt(compared(decoder, path, operator, json)?),
-        "$gte" => Test::Gte(compared(decoder, path, operator, json)?),
+        "$lt" | "$lte" | "$gt" | "$gte" => {
+            let bound = compared(decoder, path, operator, json)?;
+            let test = match operator {
+                "$lt" => Test::Lt(bound),
+                "$lte" => Test::Lte(bound),
+                "$gt" => Test::Gt(bound),
+                _ => Test::Gte(bound),
+            };
+            if relative_phrase(json).is_some() {
+                return Ok(Some(Clause::Where(Where::OnTime(path.clone(), test))));
+            }
+            test
+        }
         "$in" => Test::In(list(decoder, path, json, "bad $in value")?),
         "$nin" => Test::NotIn(list(decoder, path, json, "bad $nin value")?),
         "$all" => every(decoder, path, json)?,
@@ -150,9 +170,13 @@ fn only_ranges() -> Error {
     bad_json("$relativeTime can only be used with the $lt, $lte, $gt, and $gte operators")
 }
 
+fn relative_phrase<'j>(json: &'j Json<'_>) -> Option<&'j Json<'j>> {
+    json.as_object()?.get("$relativeTime")
+}
+
 /// The same, or a time relative to now.
 fn compared(decoder: &Decoder<'_>, path: &Path, operator: &str, json: &Json<'_>) -> Result<Value> {
-    let Some(phrase) = json.as_object().and_then(|o| o.get("$relativeTime")) else {
+    let Some(phrase) = relative_phrase(json) else {
         return operand(decoder, path, json);
     };
     if matches!(operator, "$eq" | "$ne") {
@@ -197,6 +221,13 @@ fn every(decoder: &Decoder<'_>, path: &Path, json: &Json<'_>) -> Result<Test> {
     let items = json.as_array().ok_or_else(|| bad_json("bad $all value"))?;
     let pattern = |item: &Json<'_>| item.as_object().is_some_and(|o| o.get("$regex").is_some());
     if !items.iter().any(pattern) {
+        // No stored map has an operator as a key, so that no list holds such an item.
+        if items
+            .iter()
+            .any(|i| i.as_object().is_some_and(is_constraint))
+        {
+            return Ok(Test::All(Vec::new()));
+        }
         return Ok(Test::All(list(decoder, path, json, "bad $all value")?));
     }
     if !items.iter().all(pattern) {
@@ -286,7 +317,8 @@ fn near(json: &Json<'_>, all: &Object<'_>) -> Result<Test> {
     })
 }
 
-/// `$within`: a box. One whose west lies east of its east crosses the 180th meridian.
+/// `$within`: a box. One whose west lies east of its east crosses the 180th meridian, unless its
+/// south lies north of its north too: then its corners were given the other way round.
 fn within(path: &Path, json: &Json<'_>) -> Result<Clause> {
     let bad = || bad_json("malformatted $within arg");
     let corners = json.as_object().and_then(|o| o.get("$box")?.as_array());
@@ -294,6 +326,8 @@ fn within(path: &Path, json: &Json<'_>) -> Result<Clause> {
         return Err(bad());
     };
     let (sw, ne) = geo::point(sw).zip(geo::point(ne)).ok_or_else(bad)?;
+    let swapped = sw.latitude > ne.latitude && sw.longitude > ne.longitude;
+    let (sw, ne) = if swapped { (ne, sw) } else { (sw, ne) };
     let (south, north) = (sw.latitude.min(ne.latitude), sw.latitude.max(ne.latitude));
     let strip = |west: f64, east: f64| {
         let corner = |latitude, longitude| GeoPoint {

@@ -3,7 +3,7 @@
 use super::constraint;
 use super::options;
 use super::value::pointer;
-use super::{Cx, fail, is_internal_name, is_name};
+use super::{Cx, class_name, fail, is_internal_name, is_name};
 use crate::json::{Json, Object};
 use basalt_base::{Error, GeoPoint, Reason, Result};
 use basalt_data::{ObjectQuery, Rank, Where};
@@ -154,7 +154,7 @@ impl Decoder<'_> {
         let filter = self.root(filter)?;
         let near = std::mem::replace(&mut self.near, outer);
         self.subqueries -= 1;
-        let mut query = ObjectQuery::of(super::class_name(class)?);
+        let mut query = ObjectQuery::of(class_name(class)?);
         query.filter = filter;
         options::subquery(&self.cx, object, near, &mut query)?;
         Ok(query)
@@ -180,9 +180,19 @@ fn related(json: &Json<'_>) -> Result<Where> {
     let bad = || fail(Reason::InvalidQuery, "improper usage of $relatedTo");
     let object = json.as_object().ok_or_else(bad)?;
     let field = object.text("key").filter(|key| is_name(key));
+    let field = field.ok_or_else(bad)?;
+    let owner = object.get("object").ok_or_else(bad)?;
+    let unsaved = owner.as_object().is_some_and(|o| {
+        o.text("className").is_some_and(|c| class_name(c).is_ok())
+            && o.get("objectId").is_none_or(|id| !id.truthy())
+    });
+    // Clients ask for the relations of objects that they have not saved: those have none.
+    if unsaved {
+        return Ok(Where::Or(Vec::new()));
+    }
     Ok(Where::RelatedTo {
-        owner: pointer(object.get("object").ok_or_else(bad)?)?,
-        field: field.ok_or_else(bad)?.into(),
+        owner: pointer(owner)?,
+        field: field.into(),
     })
 }
 

@@ -258,7 +258,8 @@ fn shape(cx: &Cx<'_>, params: &Object<'_>, query: &mut ObjectQuery) -> Result<()
             add(query, above)?;
         }
     }
-    if params.get("keys").is_some_and(|json| *json != Json::Null) && !keys.is_empty() {
+    // Asking for no keys is not the same as not asking: nothing but what every object has comes.
+    if params.get("keys").is_some_and(|json| *json != Json::Null) {
         let mut names: Vec<Box<str>> = Vec::new();
         for key in parts(&keys).filter(|key| !ALWAYS.contains(key)) {
             below(&mut query.include, key);

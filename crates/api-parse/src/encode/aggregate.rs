@@ -46,9 +46,10 @@ fn time(out: &mut Vec<u8>, item: &Value, files: Files<'_>) {
     }
 }
 
-/// The answer of `distinct`.
+/// The answer of `distinct`; null is no value to clients.
 pub fn distinct(values: &[Value], files: Files<'_>) -> Vec<u8> {
     let mut out = b"{\"results\":".to_vec();
+    let values = values.iter().filter(|v| !matches!(v, Value::Null));
     list(&mut out, values, |out, item| value(out, item, files));
     out.push(b'}');
     out

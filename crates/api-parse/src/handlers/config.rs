@@ -77,8 +77,8 @@ pub async fn update(req: &Req<'_>) -> Result<Reply> {
 
 struct Change {
     name: String,
-    /// The new value; none removes the parameter.
-    value: Option<Value>,
+    /// What happens to the parameter.
+    op: Op,
     master_only: bool,
 }
 
@@ -98,19 +98,16 @@ fn changes(req: &Req<'_>, body: &Object<'_>) -> Result<Vec<Change>> {
             let message = format!("Invalid field name: {shown}.");
             return Err(fail(Reason::InvalidFieldName, message));
         }
-        let op = json.as_object().and_then(|object| object.get("__op"));
-        let value = match op {
-            None => Some(value(&req.cx(), json)?),
-            Some(Json::String(op)) if op == "Delete" => None,
-            Some(other) => {
-                let message = format!("The {} operator is not supported yet.", other.shown());
-                return Err(fail(Reason::CommandUnavailable, message));
-            }
+        let asked = json.as_object().and_then(|o| Some((o, o.get("__op")?)));
+        let op = match asked {
+            None => Op::Set(value(&req.cx(), json)?),
+            Some((object, Json::String(op))) => decode::operation(&req.cx(), op, object)?,
+            Some(_) => return Err(fail(Reason::InvalidJson, "__op must be a string.")),
         };
         let hidden = master_only.and_then(|o| o.get(name));
         changes.push(Change {
             name: name.to_owned(),
-            value,
+            op,
             master_only: hidden.is_some_and(Json::truthy),
         });
     }
@@ -125,13 +122,14 @@ fn update_of(changes: &[Change]) -> Update {
             path.rest.push(change.name.as_str().into());
             fields.push(FieldChange::Field(FieldOp { path, op }));
         };
-        if let Some(value) = &change.value {
-            push("params", Op::Set(value.clone()));
-            push("masterKeyOnly", Op::Set(Value::Bool(change.master_only)));
-        } else {
-            push("params", Op::Unset);
-            push("masterKeyOnly", Op::Unset);
-        }
+        push("params", change.op.clone());
+        push(
+            "masterKeyOnly",
+            match change.op {
+                Op::Unset => Op::Unset,
+                _ => Op::Set(Value::Bool(change.master_only)),
+            },
+        );
     }
     Update {
         collection: Arc::from(CLASS),
@@ -143,20 +141,10 @@ fn update_of(changes: &[Change]) -> Update {
 }
 
 async fn first(req: &Req<'_>, call: &Call, changes: &[Change]) -> Result<()> {
-    let (mut params, mut hidden) = (Map::new(), Map::new());
-    for change in changes {
-        if let Some(value) = &change.value {
-            params.insert(change.name.clone(), value.clone());
-            hidden.insert(change.name.clone(), Value::Bool(change.master_only));
-        }
-    }
     let create = Create {
         collection: Arc::from(CLASS),
         id: Some(ID.to_owned()),
-        fields: vec![
-            FieldChange::set("params", Value::Map(params)),
-            FieldChange::set("masterKeyOnly", Value::Map(hidden)),
-        ],
+        fields: update_of(changes).fields,
         acl: None,
         created_at: None,
         updated_at: None,

@@ -27,17 +27,13 @@ impl<'a> QueryString<'a> {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (key, value) = (decode(key)?, decode(value)?);
             let (root, steps) = steps(&key)?;
-            if steps.is_empty() {
-                query
-                    .raw
-                    .set(Cow::Owned(root.to_owned()), Json::String(value));
-                continue;
-            }
-            let slot = match query.raw.remove(root) {
-                Some(slot @ Json::Object(_)) => slot,
-                _ => Json::Object(Object::default()),
+            let slot = match (query.raw.remove(root), &*steps) {
+                (None, []) => Json::String(value),
+                // A parameter that comes again makes a list.
+                (Some(slot), []) => nest(several(slot), &[""], value),
+                (Some(slot @ Json::Object(_)), steps) => nest(slot, steps, value),
+                (_, steps) => nest(Json::Object(Object::default()), steps, value),
             };
-            let slot = nest(slot, &steps, value);
             query.raw.set(Cow::Owned(root.to_owned()), slot);
         }
         query.listed();
@@ -112,6 +108,18 @@ fn steps(key: &str) -> Result<(&str, Vec<&str>)> {
     }
 }
 
+/// What came first as the beginning of a list.
+fn several(slot: Json<'_>) -> Json<'_> {
+    match slot {
+        slot @ Json::Object(_) => slot,
+        first => {
+            let mut list = Object::default();
+            list.set(Cow::Borrowed("0"), first);
+            Json::Object(list)
+        }
+    }
+}
+
 fn nest<'a>(slot: Json<'a>, steps: &[&str], value: Cow<'a, str>) -> Json<'a> {
     let Some((step, rest)) = steps.split_first() else {
         return Json::String(value);
@@ -170,6 +178,16 @@ mod tests {
             nested.get("x").and_then(Json::as_object).unwrap().text("z"),
             Some("2")
         );
+    }
+
+    #[test]
+    fn repeated_parameters_make_a_list() {
+        let query = QueryString::parse("keys=a&keys=b&keys[]=c&q=1").unwrap();
+        let params = query.over(&Json::Null, 100);
+        let keys = params.get("keys").and_then(Json::as_array).unwrap();
+        let keys: Vec<_> = keys.iter().filter_map(Json::as_str).collect();
+        assert_eq!(keys, ["a", "b", "c"]);
+        assert_eq!(params.get("q"), Some(&Json::Int(1)));
     }
 
     #[test]
