@@ -86,8 +86,9 @@ test('D02 field and class names that are no names are not written', async () => 
   await lib.unchanged(server, async () => {
     for (const name of NAMES.filter(name => !name.startsWith('meta.a b') && name !== 'meta.a[0]')) {
       const dotted = name.startsWith('meta') && !name.endsWith('.') && !name.includes('..');
-      await refusedEverywhere(server, 'POST', '/classes/Note', { body: { [name]: 1 } });
+      // Below a field, a key is data; the next test is about those.
       if (!dotted) {
+        await refusedEverywhere(server, 'POST', '/classes/Note', { body: { [name]: 1 } });
         for (const value of [1, { __op: 'Increment', amount: 1 }, { __op: 'Delete' }]) {
           await refusedEverywhere(server, 'PUT', `/classes/Note/${note}`, { body: { [name]: value } });
         }
@@ -104,6 +105,24 @@ test('D02 field and class names that are no names are not written', async () => 
       await refusedEverywhere(server, 'PUT', '/schemas/Note', { body: index, ...lib.MASTER });
     }
   });
+});
+
+test('D02 below a field any key is kept as it is, or refused', async () => {
+  for (const name of NAMES.filter(name => !/[.$]/.test(name))) {
+    const meta = { [name]: { [name]: 1 }, plain: 2 };
+    for (const door of DOORS) {
+      const made = await ask(server, door, 'POST', '/classes/Kept', { body: { meta } });
+      lib.calm(made, name);
+      if (made.status >= 400) continue;
+      const path = `/classes/Kept/${made.json.objectId}`;
+      assert.deepEqual((await rest(server, 'GET', path)).json.meta, meta);
+      const dotted = { [`meta.${name}`]: 3 };
+      const changed = await ask(server, door, 'PUT', path, { body: dotted });
+      lib.calm(changed, name);
+      const expected = changed.status < 400 ? { ...meta, [name]: 3 } : meta;
+      assert.deepEqual((await rest(server, 'GET', path)).json.meta, expected, name);
+    }
+  }
 });
 
 const VALUES = [
