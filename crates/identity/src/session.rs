@@ -1,6 +1,6 @@
 //! Sessions: made by the server only, seen by their owner only, stored without their token.
 
-use crate::changes::{Wish, take, touches, wish};
+use crate::changes::{Wish, set, take, touches, wish};
 use crate::guard::Shared;
 use crate::system::{self, SESSION, SESSION_TOKEN};
 use crate::tokens::{digest, new_token};
@@ -218,13 +218,13 @@ pub fn check_input(call: &Call, draft: &Draft) -> Result<()> {
     if call.principal.writes_everything() {
         return Ok(());
     }
-    if call.principal.user.is_none() {
+    let Some(user_id) = &call.principal.user else {
         let message = match draft.kind {
             DraftKind::Delete => "Invalid session token",
             DraftKind::Create | DraftKind::Update => "Session token required.",
         };
         return Err(Error::new(Reason::InvalidSession, message));
-    }
+    };
     if draft.acl.is_some() {
         return Err(Error::new(
             Reason::InvalidFieldName,
@@ -238,7 +238,13 @@ pub fn check_input(call: &Call, draft: &Draft) -> Result<()> {
         "expiresAt",
         "createdWith",
     ];
-    match fixed.iter().find(|field| touches(draft, field)) {
+    // A new session is its maker's, whomever it names; an update may repeat whose it is.
+    let harmless = match wish(draft, "user") {
+        Wish::Set(value) => draft.kind == DraftKind::Create || *value == user::reference(user_id),
+        _ => false,
+    };
+    let refused = |field: &&&str| touches(draft, field) && !(harmless && **field == "user");
+    match fixed.iter().find(refused) {
         Some(field) => Err(Error::new(
             Reason::InvalidFieldName,
             format!("Invalid key name: {field}"),
@@ -266,7 +272,7 @@ pub fn prepare(shared: &Shared, call: &Call, draft: &mut Draft) -> Result<()> {
                 };
                 for (name, value) in fields(shared, &user_id, &why, &token) {
                     draft.answer.push((name.clone(), value.clone()));
-                    draft.changes.push(FieldChange::set(&name, value));
+                    set(draft, &name, value);
                 }
                 let shown = Value::String(token.expose().to_owned());
                 draft.answer.retain(|(name, _)| &**name != SESSION_TOKEN);

@@ -85,7 +85,8 @@ async fn one_session_for_each_installation() {
 #[tokio::test]
 async fn clients_see_their_own_sessions_and_forge_none() {
     let w = world().await;
-    let (ann, bob) = (w.sign_up("ann").await, w.sign_up("bob").await);
+    let ann = w.sign_up("ann").await;
+    w.sign_up("bob").await;
     let call = w.call(&ann.token).await.unwrap();
     let page = w
         .data
@@ -115,10 +116,6 @@ async fn clients_see_their_own_sessions_and_forge_none() {
     for change in [
         text("sessionToken", "r:00000000000000000000000000000000"),
         FieldChange::set("expiresAt", far),
-        FieldChange::set(
-            "user",
-            Value::Reference(crate::support::reference("_User", &bob.id)),
-        ),
     ] {
         let own = &page.records[0].id;
         let update = w.update(&call, "_Session", own, vec![change.clone()]).await;
@@ -126,4 +123,21 @@ async fn clients_see_their_own_sessions_and_forge_none() {
         let create = w.create(&call, "_Session", vec![change], None).await;
         assert_eq!(reason(create), Some(Reason::InvalidFieldName));
     }
+}
+
+#[tokio::test]
+async fn a_session_is_its_makers_whomever_it_names() {
+    let w = world().await;
+    let (ann, bob) = (w.sign_up("ann").await, w.sign_up("bob").await);
+    let call = w.call(&ann.token).await.unwrap();
+    let of = |id: &str| Value::Reference(crate::support::reference("_User", id));
+    let naming = |id: &str| vec![FieldChange::set("user", of(id))];
+    let made = w.create(&call, "_Session", naming(&bob.id), None).await;
+    let (made, answer) = made.unwrap();
+    let told = answer.iter().find(|(name, _)| &**name == "user");
+    assert_eq!(told.map(|(_, user)| user), Some(&of(&ann.id)));
+    let other = w.update(&call, "_Session", &made, naming(&bob.id)).await;
+    assert_eq!(reason(other), Some(Reason::InvalidFieldName));
+    let same = w.update(&call, "_Session", &made, naming(&ann.id)).await;
+    assert_eq!(reason(same), None);
 }
