@@ -95,7 +95,8 @@ impl ParseApi {
         };
         if let [only] = head.path.as_slice()
             && only == "health"
-            && matches!(*head.method, Method::GET | Method::HEAD)
+            // Clients that send everything as POST ask for this so too.
+            && matches!(*head.method, Method::GET | Method::HEAD | Method::POST)
         {
             return Ok(Reply::ok(r#"{"status":"ok"}"#));
         }

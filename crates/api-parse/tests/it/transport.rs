@@ -359,6 +359,14 @@ async fn what_is_not_there_says_so() {
     let world = world().await;
     let mut rows: Vec<super::support::Row<'_>> = vec![
         ("", "GET", "/health", "", 200, &["{\"status\":\"ok\"}"]),
+        (
+            "",
+            "POST",
+            "/health",
+            r#"{"_method":"GET"}"#,
+            200,
+            &["{\"status\":\"ok\"}"],
+        ),
         ("", "POST", "/events/AppOpened", "{}", 200, &["{}"]),
         (
             "",
