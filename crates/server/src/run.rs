@@ -149,6 +149,7 @@ pub(crate) fn parts(settings: &Settings) -> Result<Parts> {
     let rng: Arc<dyn Rng> = Arc::new(basalt_base::OsRng);
     let options = basalt_store_sqlite::Options {
         synchronous: settings.synchronous,
+        record_bytes_max: settings.limits.object_bytes_max,
         ..basalt_store_sqlite::Options::default()
     };
     let store: Arc<dyn Store> = SqliteStore::open(&settings.data_dir, options)?;

@@ -37,6 +37,9 @@ pub struct Options {
     pub write_queue_max: usize,
     /// Most batches in one transaction of the writer.
     pub group_batches_max: usize,
+    /// Largest encoded form of an object, in bytes; a write that would leave a larger one is refused
+    /// with `ObjectTooLarge`.
+    pub record_bytes_max: usize,
     /// The write-ahead log is checkpointed in the background each time it grew by this many bytes.
     pub wal_checkpoint_bytes: u64,
     /// Above this many bytes the writer itself empties the write-ahead log.
@@ -67,6 +70,7 @@ impl Default for Options {
             inline_kilosteps_max: 8,
             write_queue_max: 8_192,
             group_batches_max: 512,
+            record_bytes_max: basalt_base::Limits::default().object_bytes_max,
             wal_checkpoint_bytes: 16 * 1024 * 1024,
             wal_bytes_max: 64 * 1024 * 1024,
             snapshot_age_max: Duration::from_secs(30),

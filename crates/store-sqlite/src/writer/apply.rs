@@ -90,7 +90,14 @@ fn put(
         before: before.as_ref(),
         after: after.as_ref(),
     };
-    log::append(&tx.session.conn, &entry, tx.now_ms, &mut tx.state.log_total)?;
+    let total = &mut tx.state.log_total;
+    log::append(
+        &tx.session.conn,
+        &entry,
+        tx.now_ms,
+        tx.record_bytes_max,
+        total,
+    )?;
     Ok(Written::Record {
         before: before.map(Arc::new),
         after: after.map(Arc::new),

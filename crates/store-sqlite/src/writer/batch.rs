@@ -27,6 +27,8 @@ pub(super) struct Tx<'a> {
     pub(super) state: State,
     pub(super) now: Timestamp,
     pub(super) now_ms: i64,
+    /// See [`crate::Options::record_bytes_max`].
+    pub(super) record_bytes_max: usize,
     /// Whether the batch under way has changed something.
     pub(super) dirty: bool,
 }

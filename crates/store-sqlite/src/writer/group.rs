@@ -161,6 +161,7 @@ impl Writer {
             state: self.state.clone(),
             now,
             now_ms: now.millis(),
+            record_bytes_max: self.shared.common.options.record_bytes_max,
             dirty: false,
         }
     }

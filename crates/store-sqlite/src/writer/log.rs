@@ -2,7 +2,7 @@
 
 use crate::error::Typed;
 use crate::options::Options;
-use basalt_base::Result;
+use basalt_base::{Error, Reason, Result};
 use basalt_store::{ChangeKind, Record, RecordWrite, codec};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,15 +18,26 @@ pub(super) struct Entry<'a> {
     pub(super) after: Option<&'a Record>,
 }
 
-/// Appends a change; `total` grows by its size.
+/// Appends a change; `total` grows by its size. Refuses an object of more than `record_bytes_max`
+/// bytes: only here is the result of operations such as an append known.
 pub(super) fn append(
     conn: &Connection,
     entry: &Entry<'_>,
     logged_ms: i64,
+    record_bytes_max: usize,
     total: &mut u64,
 ) -> Result<()> {
     let before = entry.before.map(codec::encode_record);
     let after = entry.after.map(codec::encode_record);
+    if after
+        .as_ref()
+        .is_some_and(|image| image.len() > record_bytes_max)
+    {
+        return Err(Error::new(
+            Reason::ObjectTooLarge,
+            "The object would be larger than the limit.",
+        ));
+    }
     let kind = match (&before, &after) {
         (None, _) => ChangeKind::Create,
         (Some(_), Some(_)) => ChangeKind::Update,

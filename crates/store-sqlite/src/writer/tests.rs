@@ -26,10 +26,14 @@ struct Bench {
 }
 
 fn bench() -> Bench {
+    bench_with(Options::default())
+}
+
+fn bench_with(options: Options) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let common = Arc::new(Common {
         dir: DataDir::lock(dir.path()).unwrap(),
-        options: Options::default(),
+        options,
         counters: Counters::default(),
         blocking: Blocking::new(1, 8),
     });
@@ -169,6 +173,20 @@ fn a_failed_commit_has_an_unknown_outcome_and_the_store_opens_again() {
     bench.session = bench.writer.reopen().unwrap();
     let answers = bench.group(vec![vec![create("a", 1)]]);
     assert_eq!(reason(&answers[0]), None);
+    assert_eq!(bench.count(), 1);
+}
+
+#[test]
+fn an_object_can_not_grow_past_the_limit() {
+    let mut bench = bench_with(Options {
+        record_bytes_max: 1_000,
+        ..Options::default()
+    });
+    let answers = bench.group(vec![vec![create("a", 900), create("b", 1_100)]]);
+    let answers = answers[0].as_ref().unwrap();
+    assert!(answers[0].is_ok());
+    let refused = answers[1].as_ref().unwrap_err();
+    assert_eq!(refused.reason(), Reason::ObjectTooLarge);
     assert_eq!(bench.count(), 1);
 }
 
