@@ -28,8 +28,16 @@ pub(crate) struct Plan<'a> {
     slices: bool,
     /// Fields that are read for Rust's part only.
     stripped: Vec<&'a Column>,
-    /// The names asked for, and those that Rust's part needs too; none means everything.
-    asked: Option<(Vec<Arc<str>>, Vec<Box<str>>)>,
+    /// Which names are read; none means every one.
+    asked: Option<Asked>,
+}
+
+/// The names that a query reads.
+struct Asked {
+    /// Those of its projection.
+    names: Vec<Arc<str>>,
+    /// Those that Rust's part needs besides.
+    also: Vec<Box<str>>,
 }
 
 /// Plans a query of the collection with that layout.
@@ -59,7 +67,10 @@ pub(crate) fn plan<'a>(layout: &'a Layout, query: &Query) -> Plan<'a> {
         Projection::All => None,
         Projection::Only(names) => {
             let also = also.into_iter().map(Box::from);
-            Some((names.clone(), also.collect()))
+            Some(Asked {
+                names: names.clone(),
+                also: also.collect(),
+            })
         }
     };
     let mut sql = format!("SELECT _n, {HEAD}");
@@ -121,7 +132,7 @@ impl<'a> Plan<'a> {
         for column in &self.stripped {
             record.remove(&column.name);
         }
-        if let Some((names, also)) = &self.asked
+        if let Some(Asked { names, also }) = &self.asked
             && !also.is_empty()
         {
             let loose = |name: &Arc<str>| self.layout.column(name).is_none();
@@ -133,7 +144,7 @@ impl<'a> Plan<'a> {
 
     /// Whether a null under a name that is no field's is read.
     pub(crate) fn reads_null(&self, name: &str) -> bool {
-        let asked = self.asked.as_ref().is_none_or(|(names, also)| {
+        let asked = self.asked.as_ref().is_none_or(|Asked { names, also }| {
             names.iter().any(|n| **n == *name) || also.iter().any(|n| **n == *name)
         });
         asked && self.layout.column(name).is_none()
