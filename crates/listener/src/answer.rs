@@ -41,9 +41,13 @@ pub(crate) fn timed_out() -> Response {
 }
 
 fn closing(mut response: Response) -> Response {
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(CONNECTION, close);
+    close(response.headers_mut());
     response
+}
+
+/// Says that no further request will be answered on this connection.
+pub(crate) fn close(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// Headers that belong to one hop may not be sent over HTTP/2.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
@@ -18,6 +18,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Less than this within the time allowed counts as standing still.
 const PROGRESS_BYTES: usize = 1024;
+/// If no more than this is left, it most likely came with the head, and costs no connection.
+const REST_BYTES_MAX: u64 = 16 * 1024;
 
 /// A request's body that may not stand still.
 pub(crate) struct TimedBody {
@@ -25,16 +27,28 @@ pub(crate) struct TimedBody {
     idle_time_max: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     since_timer: usize,
+    is_over: bool,
+    /// Set when the body is given up before its end.
+    given_up: Arc<AtomicBool>,
     stats: Arc<Stats>,
 }
 
 impl TimedBody {
-    pub(crate) fn new(inner: Incoming, idle_time_max: Duration, stats: Arc<Stats>) -> Self {
+    /// `given_up` becomes true if the body is dropped while much of it may still come, which ends
+    /// an HTTP/1 connection.
+    pub(crate) fn new(
+        inner: Incoming,
+        idle_time_max: Duration,
+        given_up: Arc<AtomicBool>,
+        stats: Arc<Stats>,
+    ) -> Self {
         Self {
             inner,
             idle_time_max,
             timer: None,
             since_timer: 0,
+            is_over: false,
+            given_up,
             stats,
         }
     }
@@ -59,7 +73,10 @@ impl Body for TimedBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                this.is_over = true;
+                Poll::Ready(None)
+            }
             Poll::Pending => {
                 let idle = this.idle_time_max;
                 let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(idle)));
@@ -79,6 +96,15 @@ impl Body for TimedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+impl Drop for TimedBody {
+    fn drop(&mut self) {
+        let left = self.inner.size_hint().upper();
+        if !self.is_over && left.is_none_or(|left| left > REST_BYTES_MAX) {
+            self.given_up.store(true, Ordering::Relaxed);
+        }
     }
 }
 

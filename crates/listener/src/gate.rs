@@ -7,6 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Most connections at once that may send for long after their last answer.
+const LINGERING_MAX: usize = 256;
+
 /// Counts open connections, in total and by address.
 pub(crate) struct Gate {
     total_max: usize,
@@ -18,6 +21,7 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct Open {
     total: usize,
+    lingering: usize,
     by_ip: HashMap<IpAddr, usize>,
 }
 
@@ -25,6 +29,7 @@ struct Open {
 pub(crate) struct Place {
     gate: Arc<Gate>,
     ip: Option<IpAddr>,
+    lingers: bool,
 }
 
 impl Gate {
@@ -60,6 +65,7 @@ impl Gate {
         Some(Place {
             gate: Arc::clone(self),
             ip,
+            lingers: false,
         })
     }
 }
@@ -72,6 +78,19 @@ fn bucket(ip: IpAddr) -> IpAddr {
     }
 }
 
+impl Place {
+    /// Whether the connection may go on sending for long though it has had its last answer; if so,
+    /// it counts as doing that until it ends.
+    pub(crate) fn linger(&mut self) -> bool {
+        if !self.lingers {
+            let mut open = self.gate.open.lock();
+            self.lingers = open.lingering < LINGERING_MAX;
+            open.lingering += usize::from(self.lingers);
+        }
+        self.lingers
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.gate
@@ -80,6 +99,7 @@ impl Drop for Place {
             .fetch_sub(1, Ordering::Relaxed);
         let mut open = self.gate.open.lock();
         open.total -= 1;
+        open.lingering -= usize::from(self.lingers);
         if let Some(ip) = self.ip
             && let Some(count) = open.by_ip.get_mut(&ip)
         {
@@ -111,6 +131,22 @@ mod tests {
         assert!(gate.enter(ip("1.1.1.1"), false).is_some());
         drop(four);
         assert!(gate.open.lock().by_ip.is_empty());
+    }
+
+    #[test]
+    fn only_so_many_linger() {
+        let gate = Arc::new(Gate::new(1_000, 1, Arc::default()));
+        let ip: IpAddr = "127.0.0.1".parse().unwrap();
+        let enter = || gate.enter(ip, true).unwrap();
+        let mut places: Vec<_> = (0..LINGERING_MAX).map(|_| enter()).collect();
+        assert!(places.iter_mut().all(Place::linger));
+        assert!(places.iter_mut().all(Place::linger));
+        let mut late = enter();
+        assert!(!late.linger());
+        places.pop();
+        assert!(late.linger());
+        drop((places, late));
+        assert_eq!(gate.open.lock().lingering, 0);
     }
 
     #[test]

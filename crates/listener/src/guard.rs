@@ -24,8 +24,24 @@ pub(crate) struct Shared {
 
 /// How long and how much a connection that is closed early may still send, so that the answer is
 /// not lost to a reset.
-const LINGER_TIME_MAX: Duration = Duration::from_secs(1);
-const LINGER_BYTES_MAX: usize = 1024 * 1024;
+struct Linger {
+    time_max: Duration,
+    bytes_max: usize,
+}
+
+/// For a body that was refused before its end: many clients look for the answer only once they
+/// have sent all of it.
+const LONG: Linger = Linger {
+    time_max: Duration::from_secs(5),
+    bytes_max: 64 * 1024 * 1024,
+};
+/// For peers that broke the rules, and when too many others linger already.
+const SHORT: Linger = Linger {
+    time_max: Duration::from_secs(1),
+    bytes_max: 1024 * 1024,
+};
+/// What is read at once while lingering.
+const SCRATCH_BYTES: usize = 16 * 1024;
 
 /// Follows a head that has more than one reading: whatever came before, the real parser sees the
 /// end of the head and finds a NUL, which it answers with 400.
@@ -59,7 +75,7 @@ pub(crate) struct Guarded<S> {
     lingered: usize,
     is_shut: bool,
     distrust: Distrust,
-    _place: Place,
+    place: Place,
 }
 
 impl<S> Guarded<S> {
@@ -84,7 +100,7 @@ impl<S> Guarded<S> {
             lingered: 0,
             is_shut: false,
             distrust: Distrust::None,
-            _place: place,
+            place,
         }
     }
 
@@ -102,6 +118,11 @@ impl<S> Guarded<S> {
                 Distrust::Head
             };
         }
+    }
+
+    /// Whether the peer is likely to be sending still, though nobody will look at it.
+    fn is_owed_more(&self) -> bool {
+        self.distrust != Distrust::None || self.scanner.is_in_body()
     }
 
     /// What is read in place of the bytes that were taken away.
@@ -196,8 +217,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         this.after_write(cx, outcome)
     }
 
-    /// Shuts the sending side, then takes a little of what the peer still sends: closing a socket
-    /// with unread bytes resets it, and the peer might never see why.
+    /// Shuts the sending side, then takes what the peer still sends of a body, within limits:
+    /// closing a socket with unread bytes resets it, and the peer might never see why.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.is_shut {
@@ -207,19 +228,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
                 other => return other,
             }
         }
-        let owed = this.distrust != Distrust::None || this.scanner.is_in_body();
-        if !owed {
-            return Poll::Ready(Ok(()));
+        if this.is_owed_more() {
+            this.poll_linger(cx)
+        } else {
+            Poll::Ready(Ok(()))
         }
-        let mut scratch = [0; 8 * 1024];
-        while this.lingered < LINGER_BYTES_MAX {
+    }
+}
+
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    /// Reads and forgets until the body is over, the peer hangs up, or it was enough.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_long = self.distrust == Distrust::None && self.place.linger();
+        let linger = if is_long { LONG } else { SHORT };
+        let mut scratch = [0; SCRATCH_BYTES];
+        while self.lingered < linger.bytes_max {
             let mut buf = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut this.inner).poll_read(cx, &mut buf) {
+            match Pin::new(&mut self.inner).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
-                    this.lingered += buf.filled().len();
+                    self.lingered += buf.filled().len();
+                    if self.distrust == Distrust::None {
+                        self.inspect(&mut buf, 0);
+                    }
                 }
                 Poll::Ready(_) => break,
-                Poll::Pending if this.linger_timer.is_over(cx, LINGER_TIME_MAX) => break,
+                Poll::Pending if !self.is_owed_more() => break,
+                Poll::Pending if self.linger_timer.is_over(cx, linger.time_max) => break,
                 Poll::Pending => return Poll::Pending,
             }
         }

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -87,11 +87,13 @@ async fn answer_one(
     let id = sent_id
         .and_then(|value| ids::foreign(value.as_bytes()))
         .unwrap_or_else(|| world.ids.next());
+    let given_up = Arc::new(AtomicBool::new(false));
     let mut response = if let Some(refusal) = refuse(&head, &world.limits) {
         refusal
     } else {
         let idle_time_max = world.limits.body_idle_time_max;
-        let body = TimedBody::new(body, idle_time_max, Arc::clone(&world.stats));
+        let stats = Arc::clone(&world.stats);
+        let body = TimedBody::new(body, idle_time_max, Arc::clone(&given_up), stats);
         let request = Request {
             client: forwarded::client(peer, secure, &head.headers, &world.trusted),
             head,
@@ -100,6 +102,9 @@ async fn answer_one(
         };
         run(world, request).await
     };
+    if given_up.load(Ordering::Relaxed) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer::close(response.headers_mut());
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

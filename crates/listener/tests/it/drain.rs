@@ -47,3 +47,21 @@ async fn what_outlives_the_drain_time_is_cut() {
     assert_eq!(read_all(&mut busy).await, "");
     assert_eq!(server.task.await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_peer_that_owes_the_rest_of_a_body_holds_nothing_up() {
+    let limits = Limits {
+        drain_time_max: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let mut server = start_with(limits, None);
+    let mut owing = server.connect().await;
+    owing
+        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\na")
+        .await
+        .unwrap();
+    let answer = read_all(&mut owing).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    server.stop.take().unwrap().send(()).unwrap();
+    assert_eq!(server.task.await.unwrap(), 1);
+}
