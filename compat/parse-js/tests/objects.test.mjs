@@ -34,7 +34,7 @@ test('every kind of value comes back as it was', async () => {
   assert.equal(copy.get('place').latitude, 48.1);
   assert.equal(copy.get('pointer').id, target.id);
   assert.equal(copy.toJSON().bytes.base64, 'AAEC/w==');
-  assert.ok(copy.has('nothing') && !copy.has('missing'));
+  assert.ok('nothing' in copy.attributes && !('missing' in copy.attributes));
 });
 
 test('create answers with id and times, update with results of operations only', async () => {
@@ -163,4 +163,52 @@ test('relations hold many objects and are queried from both ends', async () => {
   assert.deepEqual(found.map(o => o.get('like')), [1, 3]);
   const owners = await new Parse.Query(Item).equalTo('likes', likes[0]).find();
   assert.deepEqual(owners.map(o => o.id), [owner.id]);
+});
+
+test('null for a field that nothing has made is kept', async () => {
+  const Note = Parse.Object.extend('NullNote');
+  const note = await new Note({ text: 'x', later: null }).save();
+  await new Note({ text: 'y' }).save();
+  const found = await new Parse.Query(Note).exists('later').find();
+  assert.deepEqual(found.map(o => [o.id, o.get('later')]), [[note.id, null]]);
+  const schema = await new Parse.Schema('NullNote').get();
+  assert.ok(!schema.fields.later);
+  await new Note({ text: 'z', later: 5 }).save();
+  const again = await new Parse.Query(Note).get(note.id);
+  assert.equal(again.get('later'), null);
+  await note.save({ later: 6 });
+  assert.equal(await new Parse.Query(Note).equalTo('later', 6).count(), 1);
+});
+
+test('removing from a new list starts it; writing past the end fills up', async () => {
+  const List = Parse.Object.extend('ListThing');
+  const list = new List();
+  list.remove('tags', 'a');
+  await list.save();
+  const read = await new Parse.Query(List).get(list.id);
+  assert.deepEqual(read.get('tags'), []);
+  await list.save({ rows: [] });
+  list.increment('rows.2.n', 4);
+  await list.save();
+  const filled = await new Parse.Query(List).get(list.id);
+  assert.deepEqual(filled.get('rows'), [null, null, { n: 4 }]);
+});
+
+test('a class has one field of geo points', async () => {
+  const Place = Parse.Object.extend('OnePlace');
+  const place = await new Place({ a: new Parse.GeoPoint(1, 2) }).save();
+  await assert.rejects(place.save({ b: new Parse.GeoPoint(1, 2) }), { code: 111 });
+});
+
+test('config parameters take operations', async () => {
+  const save = params => Parse.Config.save(params);
+  await save({ list: ['a'], n: 1 });
+  await save({ list: { __op: 'AddUnique', objects: ['a', 'b'] }, n: { __op: 'Increment', amount: 2 } });
+  await save({ list: { __op: 'Remove', objects: ['a'] }, fresh: { __op: 'Add', objects: [1] } });
+  const config = await Parse.Config.get();
+  assert.deepEqual([config.get('list'), config.get('n'), config.get('fresh')], [['b'], 3, [1]]);
+});
+
+test('the server says that it is well', async () => {
+  assert.equal(await Parse.getServerHealth().then(health => health.status), 'ok');
 });

@@ -75,10 +75,31 @@ const cases = [
     q => q.doesNotMatchKeyInQuery('n', 'age', new Parse.Query(Author)),
     () => true,
   ],
+  [
+    'equal beside dontSelect',
+    q =>
+      q
+        .equalTo('author', authors[1])
+        .doesNotMatchKeyInQuery('author', 'author', new Parse.Query(Book).equalTo('n', 0)),
+    n => n % 3 === 1,
+  ],
+  [
+    'equal beside dontSelect of the same',
+    q =>
+      q
+        .equalTo('author', authors[0])
+        .doesNotMatchKeyInQuery('author', 'author', new Parse.Query(Book).equalTo('n', 0)),
+    () => false,
+  ],
   ['near', q => q.withinRadians('place', new Parse.GeoPoint(0, 0), 0.06), n => n <= 2],
   [
     'box',
     q => q.withinGeoBox('place', new Parse.GeoPoint(4.5, 4.5), new Parse.GeoPoint(7.5, 7.5)),
+    n => n >= 5 && n <= 7,
+  ],
+  [
+    'box with swapped corners',
+    q => q.withinGeoBox('place', new Parse.GeoPoint(7.5, 7.5), new Parse.GeoPoint(4.5, 4.5)),
     n => n >= 5 && n <= 7,
   ],
 ];
@@ -165,4 +186,47 @@ test('a regular expression that backtracks for ever is bounded', async () => {
   await evil.save();
   const found = await where().matches('evil', '^(a+)+$').find();
   assert.equal(found.length, 0);
+});
+
+test('keys of a sub-query come out of lists and references', async () => {
+  const Group = Parse.Object.extend('Group');
+  await new Group({ members: [authors[1]], lead: authors[2] }).save();
+  const groups = new Parse.Query(Group);
+  const ofMembers = where().matchesKeyInQuery('author', 'members', groups);
+  assert.deepEqual(await numbers(ofMembers), range(n => n % 3 === 1));
+  const lead = new Parse.Query(Author).matchesKeyInQuery('objectId', 'lead.objectId', groups);
+  assert.deepEqual((await lead.find()).map(o => o.get('name')), ['Cid']);
+});
+
+test('keys: none, some as a repeated parameter, all', async () => {
+  const shown = async query => {
+    const { json } = await rest(server, 'GET', `/classes/Book?where={"n":1}${query}`);
+    const always = ['objectId', 'createdAt', 'updatedAt'];
+    return Object.keys(json.results[0]).filter(key => !always.includes(key)).sort();
+  };
+  assert.deepEqual(await shown('&keys='), []);
+  assert.deepEqual(await shown('&keys=n&keys=title'), ['n', 'title']);
+  const all = await shown('');
+  assert.ok(all.length > 5);
+  const left = all.filter(key => key !== 'n' && key !== 'title');
+  assert.deepEqual(await shown('&excludeKeys=n&excludeKeys=title'), left);
+  const none = await new Parse.Query(Book).select().first();
+  assert.ok(none.id && !none.has('title'));
+});
+
+test('a time relative to now is for fields that hold times', async () => {
+  const ago = { $relativeTime: '1 day ago' };
+  assert.deepEqual(await numbers(where().lessThan('at', ago)), range(() => true));
+  await assert.rejects(where().greaterThan('title', ago).find(), { code: 107 });
+});
+
+test('a relation is never null; one of an unsaved object is empty', async () => {
+  const Club = Parse.Object.extend('Club');
+  const club = new Club();
+  club.relation('fans').add(authors[0]);
+  await club.save();
+  assert.equal(await new Parse.Query(Club).equalTo('fans', null).count(), 0);
+  assert.equal(await new Parse.Query(Club).equalTo('fans', authors[0]).count(), 1);
+  const fans = club.clone().relation('fans').query();
+  assert.deepEqual(await fans.find(), []);
 });
