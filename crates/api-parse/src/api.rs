@@ -115,7 +115,8 @@ impl ParseApi {
         // File uploads are no JSON; nothing of them is read.
         let raw = app.is_some() && head.path.first().is_some_and(|first| first == "files");
         let bytes: &[u8] = if raw { b"" } else { &bytes };
-        let mut body = Body::parse(bytes, head.method, limits.json_depth_max)?;
+        let form = is_form(head.headers);
+        let mut body = Body::parse(bytes, head.method, limits.json_depth_max, form)?;
         if app.is_none() {
             if let Json::Object(object) = &mut body.json {
                 presented.take_from(object)?;
@@ -157,6 +158,15 @@ impl ParseApi {
         }
         self.find_app(presented.app.as_deref()).await
     }
+}
+
+/// Whether the body says that it is a form.
+fn is_form(headers: &HeaderMap) -> bool {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|value| value.to_str().ok());
+    kind.and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM))
 }
 
 fn unauthorized() -> Error {

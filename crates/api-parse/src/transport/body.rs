@@ -1,5 +1,7 @@
-//! The body: JSON whatever its content type says, since clients avoid preflights that way.
+//! The body: JSON whatever its content type says, since clients avoid preflights that way, or a
+//! form.
 
+use super::QueryString;
 use crate::decode::fail;
 use crate::json::{Json, Object, parse};
 use basalt_base::{Reason, Result};
@@ -15,12 +17,18 @@ pub struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// Parses a body. Errors: `InvalidJson`.
-    pub fn parse(bytes: &'a [u8], method: &Method, depth_max: usize) -> Result<Self> {
-        let mut json = if bytes.iter().all(u8::is_ascii_whitespace) {
-            Json::Object(Object::default())
-        } else {
-            parse(bytes, depth_max)?
+    /// Parses a body. `is_form` says that its content type is that of forms; some tools say so of
+    /// JSON too, which no form looks like. Errors: `InvalidJson`, and for forms `InvalidQuery`.
+    pub fn parse(
+        bytes: &'a [u8],
+        method: &Method,
+        depth_max: usize,
+        is_form: bool,
+    ) -> Result<Self> {
+        let mut json = match bytes.iter().find(|b| !b.is_ascii_whitespace()) {
+            None => Json::Object(Object::default()),
+            Some(first) if is_form && !matches!(first, b'{' | b'[') => form(bytes)?,
+            Some(_) => parse(bytes, depth_max)?,
         };
         let mut method = method.clone();
         match &mut json {
@@ -38,6 +46,13 @@ impl<'a> Body<'a> {
         }
         Ok(Self { json, method })
     }
+}
+
+/// The fields of a form; all of them are text.
+fn form(bytes: &[u8]) -> Result<Json<'_>> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| fail(Reason::InvalidJson, "The form is not UTF-8."))?;
+    Ok(Json::Object(QueryString::parse(text.trim())?.raw))
 }
 
 fn overridden(object: &mut Object<'_>) -> Result<Method> {

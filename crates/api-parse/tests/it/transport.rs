@@ -111,6 +111,65 @@ async fn bodies_carry_what_headers_would() {
 }
 
 #[tokio::test]
+async fn forms_are_bodies_of_text() {
+    let world = world().await;
+    sign_up(&world, "ada").await;
+    let form = (
+        "content-type",
+        "application/x-www-form-urlencoded; charset=UTF-8",
+    );
+    let app = ("x-parse-application-id", APP);
+    let table = [
+        (
+            "/login",
+            "username=ada&password=password-ada",
+            200,
+            "sessionToken",
+        ),
+        (
+            "/login",
+            "username=ada&password=password%2Dada",
+            200,
+            "sessionToken",
+        ),
+        (
+            "/login",
+            "username=ada&password=x",
+            404,
+            "Invalid username/password.",
+        ),
+        // Tools that say so of every body send JSON too.
+        (
+            "/login",
+            r#" {"username":"ada","password":"password-ada"}"#,
+            200,
+            "sessionToken",
+        ),
+        ("/classes/Form", "text=a+b%26c&n=1", 201, "objectId"),
+        ("/classes/Form", "text=%ff", 400, "UTF-8"),
+    ];
+    for (path, body, status, part) in table {
+        let answer = raw(&world, "POST", path, &[app, form], body, LOCAL).await;
+        assert_eq!(answer.status, status, "{body} {}", answer.text);
+        assert!(answer.text.contains(part), "{body} {}", answer.text);
+    }
+    let found = send(&world, "", "GET", "/classes/Form", "").await;
+    assert!(
+        found.text.contains(r#""text":"a b&c","n":"1""#),
+        "{}",
+        found.text
+    );
+    let embedded = format!("_ApplicationId={APP}&_method=GET");
+    let answer = raw(&world, "POST", "/classes/Form", &[form], embedded, LOCAL).await;
+    assert_eq!(
+        answer.text.matches("objectId").count(),
+        1,
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test]
 async fn what_bodies_carry_has_to_be_text() {
     let world = world().await;
     let post = |path: &'static str, body: serde_json::Value| {
