@@ -10,7 +10,7 @@ mod writer;
 pub use aggregate::{distinct, rows};
 pub use object::{created, updated};
 pub use page::{get, page};
-pub use schema::{schema, schemas};
+pub use schema::{Indexes, schema, schemas};
 pub use value::{Files, plain_map};
 pub use writer::{Fields, string};
 

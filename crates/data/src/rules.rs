@@ -73,10 +73,11 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Everybody may do everything.
+    /// Everybody may do everything, and new objects are everybody's.
     pub fn open() -> Self {
         let everybody = PermissionSet::everybody;
         Self {
+            default_acl: Some(vec![("*".into(), true, true)]),
             find: everybody(),
             count: everybody(),
             get: everybody(),

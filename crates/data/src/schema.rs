@@ -60,4 +60,6 @@ pub struct SchemaChangeRequest {
     pub indexes: Vec<IndexChange>,
     /// New rules.
     pub rules: Option<Rules>,
+    /// Whether the rules become those of a new collection, unless `rules` says others.
+    pub default_rules: bool,
 }

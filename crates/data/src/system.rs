@@ -221,6 +221,11 @@ pub(crate) fn is_for_clients(collection: &str) -> bool {
     !collection.starts_with('_') || matches!(collection, USER | SESSION | ROLE | INSTALLATION)
 }
 
+/// Whether the collection keeps settings of the server, which have no schema of their own.
+pub(crate) fn is_settings(collection: &str) -> bool {
+    matches!(collection, "_Hooks" | "_GlobalConfig" | "_GraphQLConfig")
+}
+
 /// Whether references to the collection are followed for this kind of caller.
 pub(crate) fn is_includable(collection: &str, reads_everything: bool) -> bool {
     match collection {

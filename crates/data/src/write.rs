@@ -11,7 +11,7 @@ mod step;
 mod update;
 
 pub(crate) use batch::{batch, transaction};
-pub(crate) use infer::new_collection;
+pub(crate) use infer::{first_rules, new_collection};
 
 use crate::core::Core;
 use crate::{Call, Create, Created, Delete, Update, Updated, errors};

@@ -39,6 +39,7 @@ pub fn schema(
         drop_fields: Vec::new(),
         indexes: Vec::new(),
         rules: None,
+        default_rules: false,
     };
     for (name, json) in part(body, "fields")?.iter().flat_map(|o| o.iter()) {
         field(cx, verb, name, json, &mut request)?;
@@ -46,10 +47,12 @@ pub fn schema(
     for (name, json) in part(body, "indexes")?.iter().flat_map(|o| o.iter()) {
         request.indexes.push(index(name, json)?);
     }
-    if let Some(permissions) = body.get("classLevelPermissions")
-        && permissions.truthy()
-    {
-        request.rules = Some(rules(cx, permissions, &request, present)?);
+    match body.get("classLevelPermissions") {
+        Some(Json::Null) => request.default_rules = true,
+        Some(permissions) if permissions.truthy() => {
+            request.rules = Some(rules(cx, permissions, &request, present)?);
+        }
+        _ => {}
     }
     Ok(request)
 }

@@ -3,24 +3,37 @@
 use super::value::{Files, value};
 use super::writer::{Fields, list, string};
 use basalt_data::{PermissionSet, Rules, SchemaField, SchemaView};
-use basalt_store::{FieldRef, IndexDef, IndexKind};
+use basalt_store::{FieldRef, FieldType, IndexDef, IndexKind};
+
+/// Which indexes an answer lists. No answer has an empty list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indexes {
+    /// Those that were asked for: what making a class answers.
+    Asked,
+    /// All, the one on the id included, when there are others.
+    Present,
+    /// All: what changing indexes answers.
+    All,
+}
 
 /// `{"results":[…]}`.
 pub fn schemas(views: &[SchemaView], files: Files<'_>) -> Vec<u8> {
     let mut out = b"{\"results\":".to_vec();
-    list(&mut out, views, |out, view| write(out, view, files));
+    list(&mut out, views, |out, view| {
+        write(out, view, Indexes::Present, files);
+    });
     out.push(b'}');
     out
 }
 
 /// One schema.
-pub fn schema(view: &SchemaView, files: Files<'_>) -> Vec<u8> {
+pub fn schema(view: &SchemaView, indexes: Indexes, files: Files<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
-    write(&mut out, view, files);
+    write(&mut out, view, indexes, files);
     out
 }
 
-fn write(out: &mut Vec<u8>, view: &SchemaView, files: Files<'_>) {
+fn write(out: &mut Vec<u8>, view: &SchemaView, shown: Indexes, files: Files<'_>) {
     let mut schema = Fields::open(out);
     schema.text("className", &view.name);
     let mut fields = Fields::open(schema.key("fields"));
@@ -33,12 +46,16 @@ fn write(out: &mut Vec<u8>, view: &SchemaView, files: Files<'_>) {
     fields.raw("ACL", br#"{"type":"ACL"}"#);
     fields.close();
     rules(schema.key("classLevelPermissions"), &view.rules);
-    let mut indexes = Fields::open(schema.key("indexes"));
-    indexes.raw("_id_", br#"{"_id":1}"#);
-    for index in &view.indexes {
-        self::index(indexes.key(&index.name), index);
+    if shown == Indexes::All || !view.indexes.is_empty() {
+        let mut indexes = Fields::open(schema.key("indexes"));
+        if shown != Indexes::Asked {
+            indexes.raw("_id_", br#"{"_id":1}"#);
+        }
+        for index in &view.indexes {
+            self::index(indexes.key(&index.name), index, view);
+        }
+        indexes.close();
     }
-    indexes.close();
     schema.close();
 }
 
@@ -57,13 +74,23 @@ fn field(out: &mut Vec<u8>, field: &SchemaField, files: Files<'_>) {
     fields.close();
 }
 
-fn index(out: &mut Vec<u8>, index: &IndexDef) {
+fn index(out: &mut Vec<u8>, index: &IndexDef, view: &SchemaView) {
+    let is_pointer = |name: &str| {
+        let mut fields = view.fields.iter();
+        fields.any(|f| *f.name == *name && matches!(f.ty, FieldType::Reference(_)))
+    };
     let mut columns = Fields::open(out);
     for column in &index.columns {
+        let prefixed;
         let name = match &column.field {
             FieldRef::Id => "_id",
-            FieldRef::CreatedAt => "_created_at",
-            FieldRef::UpdatedAt => "_updated_at",
+            FieldRef::CreatedAt => "createdAt",
+            FieldRef::UpdatedAt => "updatedAt",
+            // Clients name the column of a pointer by what databases of this protocol call it.
+            FieldRef::Named(name) if is_pointer(name) => {
+                prefixed = format!("_p_{name}");
+                &prefixed
+            }
             FieldRef::Named(name) => name,
         };
         let kind: &[u8] = match (index.kind, column.descending) {

@@ -1,7 +1,7 @@
 //! Schemas, by the master key.
 
 use crate::decode::{SchemaVerb, class_name, fail, schema};
-use crate::encode;
+use crate::encode::{self, Indexes};
 use crate::json::Json;
 use crate::reply::Reply;
 use crate::request::Req;
@@ -17,7 +17,8 @@ pub async fn all(req: &Req<'_>) -> Result<Reply> {
 /// One schema.
 pub async fn one(req: &Req<'_>) -> Result<Reply> {
     let view = req.app.data.schema(req.call, req.arg(0)).await?;
-    Ok(Reply::ok(encode::schema(&view, req.files())))
+    let shown = Indexes::Present;
+    Ok(Reply::ok(encode::schema(&view, shown, req.files())))
 }
 
 /// A new class.
@@ -25,15 +26,22 @@ pub async fn create(req: &Req<'_>) -> Result<Reply> {
     req.check_write("create a schema")?;
     let request = change(req, SchemaVerb::Create)?;
     let view = req.app.data.create_schema(req.call, request).await?;
-    Ok(Reply::ok(encode::schema(&view, req.files())))
+    let shown = Indexes::Asked;
+    Ok(Reply::ok(encode::schema(&view, shown, req.files())))
 }
 
 /// A changed class.
 pub async fn update(req: &Req<'_>) -> Result<Reply> {
     req.check_write("update a schema")?;
     let request = change(req, SchemaVerb::Update)?;
+    let asked = req.object()?.get("indexes").is_some();
+    let shown = if asked {
+        Indexes::All
+    } else {
+        Indexes::Present
+    };
     let view = req.app.data.update_schema(req.call, request).await?;
-    Ok(Reply::ok(encode::schema(&view, req.files())))
+    Ok(Reply::ok(encode::schema(&view, shown, req.files())))
 }
 
 /// The end of a class; one that is not there has ended already.

@@ -1,6 +1,6 @@
 //! Schemas and class-level permissions.
 
-use super::support::{check, make, send, world};
+use super::support::{check, make, send, world, world_with};
 use serde_json::json;
 
 #[tokio::test]
@@ -27,8 +27,12 @@ async fn the_life_of_a_schema() {
         schema["fields"]["d"],
         json!({"type": "String", "defaultValue": "x"})
     );
+    assert_eq!(schema["indexes"], json!({"by_n": {"n": -1}}));
+    let again = send(&world, "master", "GET", "/schemas/Thing", "")
+        .await
+        .json();
     assert_eq!(
-        schema["indexes"],
+        again["indexes"],
         json!({"_id_": {"_id": 1}, "by_n": {"n": -1}})
     );
     assert_eq!(schema["classLevelPermissions"]["find"], json!({"*": true}));
@@ -154,6 +158,140 @@ async fn the_life_of_a_schema() {
                 "",
                 400,
                 &["\"code\":103"],
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn indexes_are_shown_where_there_are_any() {
+    let world = world().await;
+    let rows: &[(&str, &str, &str, Option<serde_json::Value>)] = &[
+        ("POST", "/schemas/Thing", r#"{"indexes":{}}"#, None),
+        ("GET", "/schemas/Thing", "", None),
+        (
+            "PUT",
+            "/schemas/Thing",
+            r#"{"fields":{"p":{"type":"Pointer","targetClass":"_User"}},
+                "indexes":{"a":{"_p_p":1,"createdAt":-1}}}"#,
+            Some(json!({"_id_": {"_id": 1}, "a": {"_p_p": 1, "createdAt": -1}})),
+        ),
+        (
+            "GET",
+            "/schemas/Thing",
+            "",
+            Some(json!({"_id_": {"_id": 1}, "a": {"_p_p": 1, "createdAt": -1}})),
+        ),
+        (
+            "PUT",
+            "/schemas/Thing",
+            r#"{"indexes":{"a":{"__op":"Delete"}}}"#,
+            Some(json!({"_id_": {"_id": 1}})),
+        ),
+        ("PUT", "/schemas/Thing", "{}", None),
+    ];
+    for (method, path, body, expected) in rows {
+        let answer = send(&world, "master", method, path, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(
+            answer.json().get("indexes"),
+            expected.as_ref(),
+            "{method} {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn permissions_go_back_to_the_default_by_null() {
+    let hidden = basalt_data::FieldRule {
+        group: "*".into(),
+        fields: vec!["email".into()],
+    };
+    let world = world_with(|s| s.data.protected_fields.push(("_User".into(), hidden))).await;
+    let public = json!({"*": {"read": true, "write": true}});
+    let made = send(&world, "master", "POST", "/schemas/Thing", "{}").await;
+    let default = made.json()["classLevelPermissions"].clone();
+    assert_eq!(default["ACL"], public);
+    let put = |path: &'static str, body: &'static str| {
+        let world = &world;
+        async move {
+            let answer = send(world, "master", "PUT", path, body).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            answer.json()["classLevelPermissions"].clone()
+        }
+    };
+    let closed = put("/schemas/Thing", r#"{"classLevelPermissions":{"get":{}}}"#).await;
+    assert_eq!((&closed["find"], closed.get("ACL")), (&json!({}), None));
+    check(
+        &world,
+        &[("", "GET", "/classes/Thing", "", 400, &["\"code\":119"])],
+    )
+    .await;
+    let body = r#"{"classLevelPermissions":null}"#;
+    assert_eq!(put("/schemas/Thing", body).await, default);
+    check(
+        &world,
+        &[("", "GET", "/classes/Thing", "", 200, &["results"])],
+    )
+    .await;
+    // What options hide is in the answer of a change, and not in what is kept.
+    let user = put("/schemas/_User", r#"{"fields":{"nick":{"type":"String"}}}"#).await;
+    assert_eq!(user["protectedFields"], json!({"*": ["email"]}));
+    let user = send(&world, "master", "GET", "/schemas/_User", "")
+        .await
+        .json();
+    assert_eq!(user["classLevelPermissions"], default);
+}
+
+#[tokio::test]
+async fn the_servers_own_collections_have_no_schema() {
+    let world = world().await;
+    let own = r#"{"fields":{"localeIdentifier":{"type":"String"}}}"#;
+    let settings = &["\"code\":103", "Invalid classname: _GlobalConfig, "][..];
+    check(
+        &world,
+        &[
+            (
+                "master",
+                "PUT",
+                "/config",
+                r#"{"params":{"a":1}}"#,
+                200,
+                &[],
+            ),
+            (
+                "master",
+                "DELETE",
+                "/schemas/_GlobalConfig",
+                "",
+                400,
+                settings,
+            ),
+            ("master", "DELETE", "/schemas/_JobStatus", "", 200, &["{}"]),
+            (
+                "master",
+                "POST",
+                "/schemas/_Hooks",
+                "{}",
+                400,
+                &["\"code\":103"],
+            ),
+            (
+                "master",
+                "POST",
+                "/schemas/_Installation",
+                own,
+                400,
+                &["\"code\":136", "field localeIdentifier cannot be added"],
+            ),
+            (
+                "master",
+                "POST",
+                "/schemas/_Installation",
+                r#"{"fields":{"mood":{"type":"String"}}}"#,
+                200,
+                &["localeIdentifier", "mood"],
             ),
         ],
     )

@@ -3,7 +3,7 @@
 use super::check;
 use super::view::{does_not_exist, view};
 use crate::core::Core;
-use crate::write::new_collection;
+use crate::write::{first_rules, new_collection};
 use crate::{Call, IndexChange, SchemaChangeRequest, SchemaView, errors, names, rules, system};
 use basalt_base::{Error, Reason, Result};
 use basalt_store::{Collection, DuplicateKey, FieldType, Query, SchemaChange, Write, WriteBatch};
@@ -22,7 +22,7 @@ pub(crate) async fn create(
     if virtually || catalogue.collection(&name).is_some() {
         return Err(already_exists(&name));
     }
-    if !names::is_collection(&name) || names::is_join(&name) {
+    if !has_schema(&name) {
         return Err(errors::invalid_collection_name(&name));
     }
     if catalogue.collections.len() >= core.options.limits.collections_max {
@@ -33,6 +33,9 @@ pub(crate) async fn create(
                 core.options.limits.collections_max
             ),
         ));
+    }
+    for field in &request.add_fields {
+        check::check_own(&name, &field.name)?;
     }
     check::check(core, &request, None)?;
     let policy = core.policy(&name, None)?;
@@ -55,6 +58,12 @@ pub(crate) async fn create(
         _ => e,
     })?;
     shown(core, &name)
+}
+
+/// Whether a collection of this name can be made and dropped: not the pairs of relations, and not
+/// what the server keeps for itself.
+fn has_schema(name: &str) -> bool {
+    names::is_collection(name) && !names::is_join(name) && !system::is_settings(name)
 }
 
 fn already_exists(name: &str) -> Error {
@@ -95,12 +104,25 @@ pub(crate) async fn update(
             collection: name.clone(),
             rules: rules::encode(new),
         });
+    } else if request.default_rules {
+        steps.push(SchemaChange::SetRules {
+            collection: name.clone(),
+            rules: first_rules(core, &name),
+        });
     }
     writes.extend(steps.into_iter().map(Write::Schema));
     if !writes.is_empty() {
         apply_writes(core, writes).await?;
     }
-    shown(core, &name)
+    let mut view = shown(core, &name)?;
+    // A change is answered with the rules as they work, so with the fields that options hide too.
+    let policy = core.policy(&name, core.catalogue().collection(&name).map(|c| &**c))?;
+    if policy.hidden != view.rules.protected_fields {
+        Arc::make_mut(&mut view.rules)
+            .protected_fields
+            .clone_from(&policy.hidden);
+    }
+    Ok(view)
 }
 
 /// Drops a field, and the pairs of a relation.
@@ -171,7 +193,7 @@ fn fields_and_indexes(
 /// Drops an empty collection and its relations; one that does not exist is gone already.
 pub(crate) async fn delete(core: &Core, call: &Call, name: &str) -> Result<()> {
     core.check_master_writes(&call.principal, "delete a schema")?;
-    if !names::is_collection(name) || names::is_join(name) {
+    if !has_schema(name) {
         return Err(errors::invalid_collection_name(name));
     }
     let catalogue = core.catalogue();

@@ -95,6 +95,14 @@ fn check_drop(
     Ok(())
 }
 
+/// Refuses a column that a new collection brings anyway.
+pub(super) fn check_own(collection: &str, field: &str) -> Result<()> {
+    match system::field_type(collection, field) {
+        Some(_) => Err(fixed(field, "added")),
+        None => Ok(()),
+    }
+}
+
 fn check_field(
     request: &SchemaChangeRequest,
     collection: Option<&Collection>,

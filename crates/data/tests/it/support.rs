@@ -187,6 +187,7 @@ pub fn schema(name: &str, fields: Vec<(&str, FieldType)>) -> SchemaChangeRequest
         drop_fields: Vec::new(),
         indexes: Vec::new(),
         rules: None,
+        default_rules: false,
     }
 }
 
