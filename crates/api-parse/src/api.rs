@@ -188,8 +188,8 @@ async fn operate(
     let path_text = head.path.join("/");
     let routed = routes::route(&method, head.path)?;
     routed.act.check_rank(rank)?;
-    let token = presented.session_token.as_deref();
-    let token = token.filter(|_| routed.act.takes_session());
+    let given = presented.session_token.as_deref();
+    let token = given.filter(|_| routed.act.takes_session());
     let caller = app.identity.caller(&app.id, rank, token).await?;
     for id in [&presented.installation_id, &presented.request_id] {
         if id.as_ref().is_some_and(|id| id.len() > ID_BYTES_MAX) {
@@ -222,7 +222,7 @@ async fn operate(
             &body.json
         },
         query: &query,
-        session_token: token,
+        session_token: given,
         request_id: presented.request_id.as_deref(),
     };
     routes::run(routed.act, &req).await

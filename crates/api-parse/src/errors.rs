@@ -47,6 +47,7 @@ pub fn wire(reason: Reason) -> (u16, Form) {
         Reason::BodyTooLarge => (413, Coded(116)),
         Reason::InvalidNestedKey => (400, Coded(121)),
         Reason::InvalidAcl => (400, Coded(123)),
+        Reason::InvalidValue => (400, Coded(162)),
         Reason::Timeout => (400, Coded(124)),
         Reason::Cancelled => (400, Coded(100)),
         Reason::InvalidEmail => (400, Coded(125)),

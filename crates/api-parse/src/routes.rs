@@ -189,9 +189,10 @@ impl Act {
         Ok(())
     }
 
-    /// Whether a presented session counts; signing in starts from none.
+    /// Whether a presented session decides who the caller is: signing in starts from none, and a
+    /// session that has expired can still be looked at by who has its token.
     pub fn takes_session(self) -> bool {
-        self != LogIn
+        !matches!(self, LogIn | CurrentSession)
     }
 }
 

@@ -93,6 +93,7 @@ reasons! {
     BodyTooLarge TooLarge "body_too_large" "The request body is larger than the limit.";
     InvalidNestedKey InvalidArgument "invalid_nested_key" "A nested key holds a forbidden character.";
     InvalidAcl InvalidArgument "invalid_acl" "The ACL has the wrong shape.";
+    InvalidValue InvalidArgument "invalid_value" "A parameter of the operation has no usable value; the message names it.";
     Timeout Timeout "timeout" "The operation ran past its deadline and was stopped.";
     Cancelled Cancelled "cancelled" "The caller went away before the operation finished.";
     InvalidEmail InvalidArgument "invalid_email" "The e-mail address has the wrong format.";

@@ -148,12 +148,9 @@ impl Identity {
             .find(&query, ReadOptions::default())
             .await?;
         match found.records.first() {
-            Some(user) if is_locked_out(user) && !call.principal.writes_everything() => {
-                Err(Error::new(
-                    Reason::AccountAlreadyLinked,
-                    "this auth is already used",
-                ))
-            }
+            Some(user) if is_locked_out(user) && !call.principal.writes_everything() => Err(
+                Error::new(Reason::AccountAlreadyLinked, "this auth is already used"),
+            ),
             Some(user) => {
                 let why = NewSession::anonymous();
                 Ok(Some(self.start_session(call, &user.id, &why, None).await?))

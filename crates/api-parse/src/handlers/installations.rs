@@ -7,7 +7,7 @@ use crate::json::{Json, Object};
 use crate::reply::Reply;
 use crate::request::Req;
 use basalt_base::{Reason, Result, Value};
-use basalt_data::{BatchStep, Delete, ObjectQuery, Update, Where};
+use basalt_data::{ObjectQuery, Update, Where};
 use basalt_store::{Path, Record, Test};
 
 /// A create: a change of the installation's object where there is one already.
@@ -38,7 +38,6 @@ pub async fn create(req: &Req<'_>) -> Result<Reply> {
         let create = decode::create(&req.cx(), class, &body)?;
         idempotency::claim(req).await?;
         let done = req.app.data.create(req.call, create).await?;
-        drop_others(req, &present, &done.record.id, token).await?;
         let mut out = Vec::with_capacity(96);
         encode::created(&mut out, &done, req.files());
         let location = objects::location(req, class, &done.record.id);
@@ -48,7 +47,6 @@ pub async fn create(req: &Req<'_>) -> Result<Reply> {
     idempotency::claim(req).await?;
     // Who knows the installation's id or token may change it, whatever session it was made in.
     let done = req.app.data.update(&req.call.as_master(), update).await?;
-    drop_others(req, &present, &kept.id, token).await?;
     let mut out = Vec::with_capacity(96);
     out.extend_from_slice(b"{\"objectId\":");
     encode::string(&mut out, &kept.id);
@@ -133,28 +131,4 @@ fn keep<'a>(
 
 fn text<'a>(record: &'a Record, field: &str) -> Option<&'a str> {
     record.get(field).and_then(Value::as_str)
-}
-
-/// A device token belongs to one installation; older objects with it go.
-async fn drop_others(
-    req: &Req<'_>,
-    present: &[Record],
-    kept: &str,
-    token: Option<&str>,
-) -> Result<()> {
-    let Some(token) = token else { return Ok(()) };
-    let steps: Vec<BatchStep> = present
-        .iter()
-        .filter(|r| &*r.id != kept && text(r, "deviceToken") == Some(token))
-        .map(|r| {
-            BatchStep::Delete(Delete {
-                collection: "_Installation".into(),
-                id: r.id.clone(),
-            })
-        })
-        .collect();
-    if !steps.is_empty() {
-        req.app.data.batch(&req.call.as_master(), steps).await?;
-    }
-    Ok(())
 }

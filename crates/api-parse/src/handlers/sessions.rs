@@ -9,11 +9,11 @@ use basalt_data::Create;
 
 /// The presented session.
 pub async fn current(req: &Req<'_>) -> Result<Reply> {
-    if req.session_token.is_none() {
+    let Some(token) = req.session_token else {
         return Err(fail(Reason::InvalidSession, "Session token required."));
-    }
-    let page = req.app.identity.current_session(req.call).await?;
-    let body = encode::get(&page, None, req.session_token, req.files())?;
+    };
+    let page = req.app.identity.session(req.call, token).await?;
+    let body = encode::get(&page, None, Some(token), req.files())?;
     Ok(Reply::ok(body))
 }
 

@@ -65,7 +65,7 @@ pub async fn log_in_as(req: &Req<'_>) -> Result<Reply> {
         Some(Json::String(id)) if !id.is_empty() => id,
         None | Some(Json::String(_)) => {
             let message = "userId must not be empty, null, or undefined";
-            return Err(fail(Reason::ValidationFailed, message));
+            return Err(fail(Reason::InvalidValue, message));
         }
         Some(_) => return Err(fail(Reason::InvalidJson, "userId must be a string.")),
     };

@@ -423,4 +423,51 @@ async fn installations_are_one_per_client() {
         ],
     )
     .await;
+    let path = format!("/installations/{}", first.text_at("/objectId"));
+    let moved = r#"{"installationId":"New","deviceType":"ios","deviceToken":"t2"}"#;
+    check(
+        &world,
+        &[
+            (
+                "master",
+                "PUT",
+                &path,
+                r#"{"installationId":"other"}"#,
+                400,
+                &[
+                    "\"code\":136",
+                    "installationId may not be changed in this operation",
+                ],
+            ),
+            (
+                "",
+                "PUT",
+                &path,
+                r#"{"deviceType":"android"}"#,
+                400,
+                &["\"code\":136"],
+            ),
+            (
+                "",
+                "PUT",
+                &path,
+                r#"{"installationId":"ABC","deviceToken":"t3"}"#,
+                200,
+                &[],
+            ),
+            ("", "PUT", &path, r#"{"deviceToken":"t2"}"#, 200, &[]),
+            // A device token belongs to the installation that named it last.
+            ("", "POST", "/installations", moved, 201, &["objectId"]),
+            ("master", "GET", &path, "", 404, &["\"code\":101"]),
+            (
+                "master",
+                "GET",
+                "/installations?count=1",
+                "",
+                200,
+                &["\"count\":1", "\"installationId\":\"new\""],
+            ),
+        ],
+    )
+    .await;
 }

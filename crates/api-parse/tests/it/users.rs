@@ -165,6 +165,14 @@ async fn sessions_belong_to_their_users() {
             (&other, "GET", &session, "", 404, &["\"code\":101"]),
             (&other, "DELETE", &session, "", 404, &["\"code\":101"]),
             (
+                &other,
+                "PUT",
+                &session,
+                r#"{"foo":"bar"}"#,
+                404,
+                &["\"code\":101", "Object not found."],
+            ),
+            (
                 &token,
                 "PUT",
                 &session,
@@ -229,7 +237,7 @@ async fn sessions_belong_to_their_users() {
                 200,
                 &["sessionToken", &user],
             ),
-            ("master", "POST", "/loginAs", "{}", 400, &["\"code\":142"]),
+            ("master", "POST", "/loginAs", "{}", 400, &["\"code\":162"]),
             (
                 "master",
                 "POST",
@@ -245,6 +253,75 @@ async fn sessions_belong_to_their_users() {
                 r#"{"userId":"nobody"}"#,
                 404,
                 &["user not found"],
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_expired_session_shows_itself_and_opens_nothing() {
+    let world = world().await;
+    let (_, token) = sign_up(&world, "ada").await;
+    let me = send(&world, &token, "GET", "/sessions/me", "").await;
+    let session = format!("/sessions/{}", me.text_at("/objectId"));
+    let past = r#"{"expiresAt":{"__type":"Date","iso":"2015-01-01T00:00:00.000Z"}}"#;
+    let quoted = format!("\"sessionToken\":\"{token}\"");
+    check(
+        &world,
+        &[
+            ("master", "PUT", &session, past, 200, &[]),
+            (&token, "GET", "/users/me", "", 400, &["\"code\":209"]),
+            (&token, "GET", "/sessions", "", 400, &["\"code\":209"]),
+            (
+                &token,
+                "GET",
+                "/sessions/me",
+                "",
+                200,
+                &["2015-01-01", &quoted],
+            ),
+            ("r:no", "GET", "/sessions/me", "", 400, &["\"code\":209"]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn anonymous_users_convert_and_are_locked_out() {
+    let world = world().await;
+    let body = r#"{"authData":{"anonymous":{"id":"one"}}}"#;
+    let first = send(&world, "", "POST", "/users", body).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    let (path, token) = (
+        format!("/users/{}", first.text_at("/objectId")),
+        first.text_at("/sessionToken"),
+    );
+    let named = r#"{"authData":{"anonymous":null},"username":"ada","password":"p"}"#;
+    check(
+        &world,
+        &[
+            ("", "POST", "/users", body, 200, &["sessionToken"]),
+            // What is left of the sign-in data is told, as clients keep what they sent.
+            (&token, "PUT", &path, named, 200, &["\"authData\":{}"]),
+            ("", "POST", "/users", body, 201, &["sessionToken"]),
+        ],
+    )
+    .await;
+    let other = r#"{"authData":{"anonymous":{"id":"two"}}}"#;
+    let second = send(&world, "", "POST", "/users", other).await;
+    let path = format!("/users/{}", second.text_at("/objectId"));
+    check(
+        &world,
+        &[
+            ("master", "PUT", &path, r#"{"ACL":{}}"#, 200, &[]),
+            (
+                "",
+                "POST",
+                "/users",
+                other,
+                400,
+                &["\"code\":208", "!sessionToken"],
             ),
         ],
     )
