@@ -115,7 +115,7 @@ pub fn reply(error: &Error, sanitize: bool) -> Reply {
 /// The message as clients may see it.
 fn text(error: &Error, sanitize: bool) -> &str {
     match error.reason() {
-        Reason::MasterKeyRequired if sanitize => "Permission denied",
+        Reason::MasterKeyRequired | Reason::OperationForbidden if sanitize => "Permission denied",
         _ => error.message(),
     }
 }

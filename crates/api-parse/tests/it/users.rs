@@ -1,6 +1,6 @@
 //! Users, sessions and roles through the front door.
 
-use super::support::{check, send, sign_up, world};
+use super::support::{check, send, sign_up, world, world_with};
 
 #[tokio::test]
 async fn signing_up_in_and_out() {
@@ -254,6 +254,34 @@ async fn sessions_belong_to_their_users() {
                 404,
                 &["user not found"],
             ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn refusals_of_users_tell_no_details_where_that_is_asked() {
+    let world = world_with(|s| {
+        s.options.sanitize_refusals = true;
+        s.data.sanitize_refusals = true;
+    })
+    .await;
+    let (id, token) = sign_up(&world, "ada").await;
+    let (_, other) = sign_up(&world, "bob").await;
+    let path = format!("/users/{id}");
+    let refused = |code: &'static str| [code, "\"error\":\"Permission denied\""];
+    let (missing, forbidden) = (refused("\"code\":206"), refused("\"code\":119"));
+    let login_as = format!(r#"{{"userId":"{id}"}}"#);
+    let verified = r#"{"emailVerified":true}"#;
+    check(
+        &world,
+        &[
+            ("", "PUT", &path, r#"{"a":1}"#, 400, &missing),
+            (&other, "PUT", &path, r#"{"a":1}"#, 400, &missing),
+            (&other, "DELETE", &path, "", 400, &missing),
+            (&token, "PUT", &path, verified, 400, &forbidden),
+            ("", "POST", "/loginAs", &login_as, 400, &forbidden),
+            ("", "DELETE", "/installations/x", "", 400, &forbidden),
         ],
     )
     .await;
