@@ -31,7 +31,7 @@ pub fn create(cx: &Cx<'_>, class: &str, body: &Object<'_>) -> Result<Create> {
             "createdAt" => create.created_at = custom_time(cx, json)?,
             "updatedAt" => create.updated_at = custom_time(cx, json)?,
             "ACL" => create.acl = acl::acl(json)?,
-            _ => field(cx, key, false, json, &mut create.fields)?,
+            _ => field(cx, key, json, &mut create.fields)?,
         }
     }
     if create.created_at.is_none() {
@@ -61,7 +61,7 @@ pub fn update(cx: &Cx<'_>, class: &str, id: &str, body: &Object<'_>) -> Result<U
             // Clients send back what they read; none of this can change.
             "objectId" | "createdAt" | "updatedAt" => {}
             "ACL" => update.acl = acl::acl(json)?,
-            _ => field(cx, key, true, json, &mut update.fields)?,
+            _ => field(cx, key, json, &mut update.fields)?,
         }
     }
     Ok(update)
@@ -105,11 +105,12 @@ fn custom_time(cx: &Cx<'_>, json: &Json<'_>) -> Result<Option<Timestamp>> {
     }
 }
 
-/// The path that a key names. Errors: `InvalidFieldName`.
-fn path(cx: &Cx<'_>, key: &str, dotted: bool) -> Result<Path> {
+/// The path that a key names: a field, or `field.key` for what is nested in it. Errors:
+/// `InvalidFieldName`.
+fn path(cx: &Cx<'_>, key: &str) -> Result<Path> {
     let (root, rest) = match key.split_once('.') {
-        Some((root, rest)) if dotted => (root, Some(rest)),
-        _ => (key, None),
+        Some((root, rest)) => (root, Some(rest)),
+        None => (key, None),
     };
     let known = if cx.rank == Rank::Maintenance {
         is_internal_name(root)
@@ -132,14 +133,8 @@ fn path(cx: &Cx<'_>, key: &str, dotted: bool) -> Result<Path> {
     })
 }
 
-fn field(
-    cx: &Cx<'_>,
-    key: &str,
-    dotted: bool,
-    json: &Json<'_>,
-    out: &mut Vec<FieldChange>,
-) -> Result<()> {
-    let path = path(cx, key, dotted)?;
+fn field(cx: &Cx<'_>, key: &str, json: &Json<'_>, out: &mut Vec<FieldChange>) -> Result<()> {
+    let path = path(cx, key)?;
     let op = match json.as_object() {
         Some(object) => match (object.get("__op"), object.text("__type")) {
             (Some(Json::String(op)), _) if is_relation_op(op) => {

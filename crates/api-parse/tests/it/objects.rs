@@ -108,6 +108,12 @@ async fn the_life_of_an_object() {
 #[tokio::test]
 async fn nested_values_are_changed_by_dotted_keys() {
     let world = world().await;
+    let id = make(&world, "", "New", r#"{"o.a":1,"o.b.c":"x"}"#).await;
+    let made = send(&world, "", "GET", &format!("/classes/New/{id}"), "").await;
+    assert_eq!(
+        made.json()["o"],
+        serde_json::json!({"a": 1, "b": {"c": "x"}})
+    );
     let id = make(&world, "", "Thing", r#"{"o":{"n":1,"s":"x","l":[1]}}"#).await;
     let path = format!("/classes/Thing/{id}");
     check(
@@ -146,6 +152,14 @@ async fn nested_values_are_changed_by_dotted_keys() {
                 &["\"n\":1.5", "\"l\":[1,2]", "\"t\":\"y\"", "!\"s\""],
             ),
             ("", "PUT", &path, r#"{"o.$x":1}"#, 400, &["\"code\":105"]),
+            (
+                "",
+                "POST",
+                "/classes/Thing",
+                r#"{"o.$x":1}"#,
+                400,
+                &["\"code\":105"],
+            ),
             ("", "PUT", &path, r#"{"o..x":1}"#, 400, &["\"code\":105"]),
         ],
     )
