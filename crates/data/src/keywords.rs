@@ -67,7 +67,14 @@ impl Keyword {
             .starts_with('{')
             .then(|| serde_json::from_str::<serde_json::Value>(entry).ok())
             .flatten();
-        let json = parsed.unwrap_or_else(|| serde_json::json!({ "key": entry }));
+        let Some(json) = parsed else {
+            let entry = serde_json::Value::from(entry);
+            return Self {
+                key: Matcher::new(&entry),
+                value: None,
+                text: entry.to_string(),
+            };
+        };
         Self {
             key: json.get("key").and_then(Matcher::new),
             value: json.get("value").and_then(Matcher::new),
@@ -134,6 +141,7 @@ mod tests {
     fn denied_keys_are_found_behind_and_within_everything() {
         let words = Keywords::new(&[
             "constructor".into(),
+            r#"{"key":"__proto__"}"#.into(),
             r#"{"key":"_bsontype","value":"Code"}"#.into(),
         ]);
         let deep = Value::Map(map(vec![("constructor", Value::Int(1))]));
@@ -143,7 +151,12 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.message(),
-            r#"Prohibited keyword in request data: {"key":"constructor"}."#
+            r#"Prohibited keyword in request data: "constructor"."#
+        );
+        let error = words.check("__proto__", &Value::Null).unwrap_err();
+        assert_eq!(
+            error.message(),
+            r#"Prohibited keyword in request data: {"key":"__proto__"}."#
         );
         assert!(
             words

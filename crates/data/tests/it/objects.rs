@@ -127,7 +127,8 @@ async fn names_are_checked() {
 
 #[tokio::test]
 async fn denied_keys_and_bad_nested_keys_are_found_at_any_depth() {
-    let w = world_with(|o| o.key_denylist = vec!["__proto__".into(), "constructor".into()]).await;
+    let constructor = r#"{"key":"constructor"}"#;
+    let w = world_with(|o| o.key_denylist = vec!["__proto__".into(), constructor.into()]).await;
     let nest = |key: &str| {
         let inner = Map::from_iter([(key.to_owned(), Value::Int(1))]);
         let outer = Map::from_iter([

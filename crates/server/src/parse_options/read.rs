@@ -91,9 +91,12 @@ pub(super) fn protected_fields(value: &Value) -> Option<Vec<(Arc<str>, FieldRule
     Some(rules)
 }
 
-/// `[{"key": …, "value": …}]`, each as the text that the engine takes.
+/// `[{"key": …, "value": …}]` or plain keys, each as the text that the engine takes.
 pub(super) fn denylist(value: &Value) -> Option<Vec<Box<str>>> {
     let entry = |item: &Value| {
+        if let Some(key) = item.as_str() {
+            return (!key.is_empty()).then(|| key.into());
+        }
         let entry = item.as_object()?;
         let known = entry.keys().all(|key| key == "key" || key == "value");
         let plain = entry
