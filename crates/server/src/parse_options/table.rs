@@ -168,7 +168,7 @@ pub(crate) const OPTIONS: &[Row] = &[
     not_built!("emailVerifySuccessOnInvalidEmail", true),
     not_built!("emailVerifyTokenReuseIfValid"),
     not_built!("emailVerifyTokenValidityDuration"),
-    not_built!("enableAnonymousUsers"),
+    boolean!("enableAnonymousUsers", identity.anonymous_users),
     meaningless!(
         "enableCollationCaseComparison",
         "comparison of case does not depend on the store"
