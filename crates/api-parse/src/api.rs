@@ -8,7 +8,7 @@ use crate::transport::{self, Body, Cors, Presented, QueryString};
 use crate::{App, Apps, errors, routes};
 use basalt_base::{Error, Kind, Limits, Reason, Result, Secret};
 use basalt_data::{Call, Rank};
-use basalt_listener::{Request, Response, bytes_response};
+use basalt_listener::{Request, Response, Route, bytes_response};
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 use std::borrow::Cow;
@@ -17,11 +17,29 @@ use std::sync::Arc;
 const JSON: &str = "application/json; charset=utf-8";
 /// Longest installation id and request id in bytes.
 const ID_BYTES_MAX: usize = 255;
+/// The route of requests that were refused before theirs was found, or that have none.
+const UNROUTED: &str = "/*";
 
 /// The adapter.
 pub struct ParseApi {
     apps: Arc<dyn Apps>,
     cors: Cors,
+}
+
+/// What became known of a request on the way to its answer.
+#[derive(Default)]
+struct Found {
+    app: Option<Arc<App>>,
+    template: Option<&'static str>,
+}
+
+impl Found {
+    /// For the log, if there is anything to say.
+    fn route(&self) -> Option<Route> {
+        let app = self.app.as_ref().map(|app| app.id.clone());
+        let template = self.template.or(app.as_ref().and(Some(UNROUTED)))?;
+        Some(Route { template, app })
+    }
 }
 
 /// What is left of a request once its body has been taken.
@@ -53,13 +71,13 @@ impl ParseApi {
     pub async fn handle(&self, path: &str, request: Request) -> Response {
         let origin = request.head.headers.get(header::ORIGIN).cloned();
         let id = request.id.clone();
-        let mut app = None;
+        let mut found = Found::default();
         let result = if request.head.method == Method::OPTIONS {
             Ok(Reply::ok(""))
         } else {
-            self.answer(path, request, &mut app).await
+            self.answer(path, request, &mut found).await
         };
-        let options = app.as_deref().map(|app: &App| &app.options);
+        let options = found.app.as_deref().map(|app| &app.options);
         let reply = result.unwrap_or_else(|error| {
             log(&error, &id);
             errors::reply(&error, options.is_none_or(|o| o.sanitize_refusals))
@@ -72,15 +90,13 @@ impl ParseApi {
             }
             _ => self.cors.apply(origin.as_ref(), response.headers_mut()),
         }
+        if let Some(route) = found.route() {
+            response.extensions_mut().insert(route);
+        }
         response
     }
 
-    async fn answer(
-        &self,
-        path: &str,
-        request: Request,
-        found: &mut Option<Arc<App>>,
-    ) -> Result<Reply> {
+    async fn answer(&self, path: &str, request: Request, found: &mut Found) -> Result<Reply> {
         let Request {
             head, body, client, ..
         } = request;
@@ -98,13 +114,14 @@ impl ParseApi {
             // Clients that send everything as POST ask for this so too.
             && matches!(*head.method, Method::GET | Method::HEAD | Method::POST)
         {
+            found.template = Some("/health");
             return Ok(Reply::ok(r#"{"status":"ok"}"#));
         }
         let mut presented = Presented::from_headers(head.headers)?;
         let mut app = self.named_app(&mut presented, head.headers).await?;
         let mut rank = None;
         if let Some(app) = &app {
-            found.clone_from(&Some(app.clone()));
+            found.app = Some(Arc::clone(app));
             rank = Some(transport::rank(app, &presented, head.ip)?);
         }
         let limits = match &app {
@@ -116,20 +133,20 @@ impl ParseApi {
         let raw = app.is_some() && head.path.first().is_some_and(|first| first == "files");
         let bytes: &[u8] = if raw { b"" } else { &bytes };
         let form = is_form(head.headers);
-        let mut body = Body::parse(bytes, head.method, limits.json_depth_max, form)?;
+        let mut body = Body::parse(bytes, head.method, &limits, form)?;
         if app.is_none() {
             if let Json::Object(object) = &mut body.json {
                 presented.take_from(object)?;
                 app = self.find_app(presented.app.as_deref()).await?;
             }
-            found.clone_from(&app);
+            found.app.clone_from(&app);
         }
         let app = app.ok_or_else(unauthorized)?;
         let rank = match rank {
             Some(rank) => rank,
             None => transport::rank(&app, &presented, head.ip)?,
         };
-        Box::pin(operate(&app, head, presented, body, rank)).await
+        Box::pin(operate(&app, head, presented, body, rank, found)).await
     }
 
     async fn find_app(&self, id: Option<&str>) -> Result<Option<Arc<App>>> {
@@ -180,6 +197,7 @@ async fn operate(
     presented: Presented<'_>,
     body: Body<'_>,
     rank: Rank,
+    found: &mut Found,
 ) -> Result<Reply> {
     let method = match body.method {
         Method::HEAD => Method::GET,
@@ -187,6 +205,7 @@ async fn operate(
     };
     let path_text = head.path.join("/");
     let routed = routes::route(&method, head.path)?;
+    found.template = Some(routed.template);
     routed.act.check_rank(rank)?;
     let given = presented.session_token.as_deref();
     let token = given.filter(|_| routed.act.takes_session());

@@ -19,14 +19,14 @@ fn cx(limits: &Limits) -> Cx<'_> {
 /// Decodes any bytes as a `where`.
 pub fn parse_where(bytes: &[u8]) -> Result<(), Error> {
     let limits = Limits::default();
-    let json = parse(bytes, limits.json_depth_max)?;
+    let json = parse(bytes, &limits)?;
     decode::filter(&cx(&limits), &json).map(drop)
 }
 
 /// Decodes any bytes as the body of a create and of an update.
 pub fn parse_object(bytes: &[u8]) -> Result<(), Error> {
     let limits = Limits::default();
-    let json = parse(bytes, limits.json_depth_max)?;
+    let json = parse(bytes, &limits)?;
     if let Some(object) = json.as_object() {
         decode::create(&cx(&limits), "Thing", object)?;
         decode::update(&cx(&limits), "Thing", "x", object)?;
@@ -38,14 +38,14 @@ pub fn parse_object(bytes: &[u8]) -> Result<(), Error> {
 pub fn parse_query_string(text: &str) -> Result<(), Error> {
     let limits = Limits::default();
     let query = QueryString::parse(text)?;
-    let params = query.over(&crate::json::Json::Null, limits.json_depth_max);
+    let params = query.over(&crate::json::Json::Null, &limits);
     decode::find(&cx(&limits), "Thing", &params).map(drop)
 }
 
 /// Decodes any bytes as an aggregate and as a schema.
 pub fn parse_admin(bytes: &[u8]) -> Result<(), Error> {
     let limits = Limits::default();
-    let json = parse(bytes, limits.json_depth_max)?;
+    let json = parse(bytes, &limits)?;
     if let Some(object) = json.as_object() {
         let cx = cx(&limits);
         let aggregate = decode::aggregate(&cx, "Thing", object, &json, None).map(drop);

@@ -72,10 +72,7 @@ impl<'r> Req<'r> {
     pub fn params(&self) -> Cow<'r, Object<'r>> {
         match self.body {
             Json::Object(object) if self.query.raw.is_empty() => Cow::Borrowed(object),
-            body => {
-                let depth_max = self.app.options.limits.json_depth_max;
-                Cow::Owned(self.query.over(body, depth_max))
-            }
+            body => Cow::Owned(self.query.over(body, &self.app.options.limits)),
         }
     }
 

@@ -53,67 +53,67 @@ use Act::{
 /// segment, `*` all that are left. The first match counts.
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, Act, &str)] = &[
-    ("GET",    "classes/:class",              Find,            ""),
-    ("POST",   "classes/:class",              Create,          ""),
-    ("GET",    "classes/:class/:id",          Get,             ""),
-    ("PUT",    "classes/:class/:id",          Update,          ""),
-    ("DELETE", "classes/:class/:id",          Delete,          ""),
-    ("POST",   "batch",                       Batch,           ""),
-    ("GET",    "users/me",                    Me,              ""),
-    ("GET",    "users",                       Find,            "_User"),
-    ("POST",   "users",                       Create,          "_User"),
-    ("GET",    "users/:id",                   Get,             "_User"),
-    ("PUT",    "users/:id",                   Update,          "_User"),
-    ("DELETE", "users/:id",                   Delete,          "_User"),
-    ("GET",    "login",                       LogIn,           ""),
-    ("POST",   "login",                       LogIn,           ""),
-    ("POST",   "logout",                      LogOut,          ""),
-    ("POST",   "loginAs",                     LogInAs,         ""),
-    ("GET",    "verifyPassword",              VerifyPassword,  ""),
-    ("POST",   "verifyPassword",              VerifyPassword,  ""),
-    ("GET",    "sessions/me",                 CurrentSession,  ""),
-    ("GET",    "sessions",                    Find,            "_Session"),
-    ("POST",   "sessions",                    Create,          "_Session"),
-    ("GET",    "sessions/:id",                Get,             "_Session"),
-    ("PUT",    "sessions/:id",                Update,          "_Session"),
-    ("DELETE", "sessions/:id",                Delete,          "_Session"),
-    ("POST",   "upgradeToRevocableSession",   UpgradeSession,  ""),
-    ("GET",    "roles",                       Find,            "_Role"),
-    ("POST",   "roles",                       Create,          "_Role"),
-    ("GET",    "roles/:id",                   Get,             "_Role"),
-    ("PUT",    "roles/:id",                   Update,          "_Role"),
-    ("DELETE", "roles/:id",                   Delete,          "_Role"),
-    ("GET",    "installations",               Find,            "_Installation"),
-    ("POST",   "installations",               Create,          "_Installation"),
-    ("GET",    "installations/:id",           Get,             "_Installation"),
-    ("PUT",    "installations/:id",           Update,          "_Installation"),
-    ("DELETE", "installations/:id",           Delete,          "_Installation"),
-    ("GET",    "aggregate/:class",            Aggregate,       ""),
-    ("GET",    "schemas",                     Schemas,         ""),
-    ("POST",   "schemas",                     CreateSchema,    ""),
-    ("GET",    "schemas/:class",              Schema,          ""),
-    ("POST",   "schemas/:class",              CreateSchema,    ""),
-    ("PUT",    "schemas/:class",              UpdateSchema,    ""),
-    ("DELETE", "schemas/:class",              DeleteSchema,    ""),
-    ("DELETE", "purge/:class",                Purge,           ""),
-    ("GET",    "config",                      Config,          ""),
-    ("PUT",    "config",                      UpdateConfig,    ""),
-    ("GET",    "serverInfo",                  ServerInfo,      ""),
-    ("POST",   "events/:name",                Analytics,       ""),
-    ("*",      "files/*",                     Absent("files"), ""),
-    ("*",      "functions/*",                 Absent("functions"), ""),
-    ("*",      "jobs/*",                      Absent("jobs"), ""),
-    ("*",      "cloud_code/*",                Absent("cloud_code"), ""),
-    ("*",      "hooks/*",                     Absent("hooks"), ""),
-    ("*",      "push/*",                      Absent("push"), ""),
-    ("*",      "push_audiences/*",            Absent("push_audiences"), ""),
-    ("*",      "scriptlog/*",                 Absent("scriptlog"), ""),
-    ("*",      "security/*",                  Absent("security"), ""),
-    ("*",      "graphql-config/*",            Absent("graphql-config"), ""),
-    ("*",      "requestPasswordReset/*",      Absent("requestPasswordReset"), ""),
-    ("*",      "verificationEmailRequest/*",  Absent("verificationEmailRequest"), ""),
-    ("*",      "challenge/*",                 Absent("challenge"), ""),
-    ("*",      "validate_purchase/*",         Absent("validate_purchase"), ""),
+    ("GET",    "/classes/:class",             Find,            ""),
+    ("POST",   "/classes/:class",             Create,          ""),
+    ("GET",    "/classes/:class/:id",         Get,             ""),
+    ("PUT",    "/classes/:class/:id",         Update,          ""),
+    ("DELETE", "/classes/:class/:id",         Delete,          ""),
+    ("POST",   "/batch",                      Batch,           ""),
+    ("GET",    "/users/me",                   Me,              ""),
+    ("GET",    "/users",                      Find,            "_User"),
+    ("POST",   "/users",                      Create,          "_User"),
+    ("GET",    "/users/:id",                  Get,             "_User"),
+    ("PUT",    "/users/:id",                  Update,          "_User"),
+    ("DELETE", "/users/:id",                  Delete,          "_User"),
+    ("GET",    "/login",                      LogIn,           ""),
+    ("POST",   "/login",                      LogIn,           ""),
+    ("POST",   "/logout",                     LogOut,          ""),
+    ("POST",   "/loginAs",                    LogInAs,         ""),
+    ("GET",    "/verifyPassword",             VerifyPassword,  ""),
+    ("POST",   "/verifyPassword",             VerifyPassword,  ""),
+    ("GET",    "/sessions/me",                CurrentSession,  ""),
+    ("GET",    "/sessions",                   Find,            "_Session"),
+    ("POST",   "/sessions",                   Create,          "_Session"),
+    ("GET",    "/sessions/:id",               Get,             "_Session"),
+    ("PUT",    "/sessions/:id",               Update,          "_Session"),
+    ("DELETE", "/sessions/:id",               Delete,          "_Session"),
+    ("POST",   "/upgradeToRevocableSession",  UpgradeSession,  ""),
+    ("GET",    "/roles",                      Find,            "_Role"),
+    ("POST",   "/roles",                      Create,          "_Role"),
+    ("GET",    "/roles/:id",                  Get,             "_Role"),
+    ("PUT",    "/roles/:id",                  Update,          "_Role"),
+    ("DELETE", "/roles/:id",                  Delete,          "_Role"),
+    ("GET",    "/installations",              Find,            "_Installation"),
+    ("POST",   "/installations",              Create,          "_Installation"),
+    ("GET",    "/installations/:id",          Get,             "_Installation"),
+    ("PUT",    "/installations/:id",          Update,          "_Installation"),
+    ("DELETE", "/installations/:id",          Delete,          "_Installation"),
+    ("GET",    "/aggregate/:class",           Aggregate,       ""),
+    ("GET",    "/schemas",                    Schemas,         ""),
+    ("POST",   "/schemas",                    CreateSchema,    ""),
+    ("GET",    "/schemas/:class",             Schema,          ""),
+    ("POST",   "/schemas/:class",             CreateSchema,    ""),
+    ("PUT",    "/schemas/:class",             UpdateSchema,    ""),
+    ("DELETE", "/schemas/:class",             DeleteSchema,    ""),
+    ("DELETE", "/purge/:class",               Purge,           ""),
+    ("GET",    "/config",                     Config,          ""),
+    ("PUT",    "/config",                     UpdateConfig,    ""),
+    ("GET",    "/serverInfo",                 ServerInfo,      ""),
+    ("POST",   "/events/:name",               Analytics,       ""),
+    ("*",      "/files/*",                    Absent("files"), ""),
+    ("*",      "/functions/*",                Absent("functions"), ""),
+    ("*",      "/jobs/*",                     Absent("jobs"), ""),
+    ("*",      "/cloud_code/*",               Absent("cloud_code"), ""),
+    ("*",      "/hooks/*",                    Absent("hooks"), ""),
+    ("*",      "/push/*",                     Absent("push"), ""),
+    ("*",      "/push_audiences/*",           Absent("push_audiences"), ""),
+    ("*",      "/scriptlog/*",                Absent("scriptlog"), ""),
+    ("*",      "/security/*",                 Absent("security"), ""),
+    ("*",      "/graphql-config/*",           Absent("graphql-config"), ""),
+    ("*",      "/requestPasswordReset/*",     Absent("requestPasswordReset"), ""),
+    ("*",      "/verificationEmailRequest/*", Absent("verificationEmailRequest"), ""),
+    ("*",      "/challenge/*",                Absent("challenge"), ""),
+    ("*",      "/validate_purchase/*",        Absent("validate_purchase"), ""),
 ];
 
 /// An operation with what the path held.
@@ -121,6 +121,8 @@ const TABLE: &[(&str, &str, Act, &str)] = &[
 pub struct Routed<'p> {
     /// The operation.
     pub act: Act,
+    /// Its pattern, for the log.
+    pub template: &'static str,
     /// The class, where there is one, and the pattern's captures.
     pub args: Vec<Cow<'p, str>>,
 }
@@ -141,11 +143,15 @@ pub fn route<'p>(method: &Method, path: Vec<Cow<'p, str>>) -> Result<Routed<'p>>
     if !class.is_empty() {
         args.push(Cow::Borrowed(*class));
     }
-    let captures = pattern.split('/').zip(path);
+    let captures = steps(pattern).zip(path);
     args.extend(captures.filter(|(p, _)| p.starts_with(':')).map(|(_, s)| s));
     let installs = *act == Create && args.first().is_some_and(|c| c == "_Installation");
     let act = if installs { Act::Install } else { *act };
-    Ok(Routed { act, args })
+    Ok(Routed {
+        act,
+        template: pattern,
+        args,
+    })
 }
 
 fn matches_verb(verb: &str, method: &Method) -> bool {
@@ -153,9 +159,13 @@ fn matches_verb(verb: &str, method: &Method) -> bool {
         || (verb == "*" && matches!(method.as_str(), "GET" | "POST" | "PUT" | "DELETE"))
 }
 
+fn steps(pattern: &str) -> impl Iterator<Item = &str> {
+    pattern.split('/').skip(1)
+}
+
 fn matches(pattern: &str, path: &[Cow<'_, str>]) -> bool {
     let mut path = path.iter();
-    for step in pattern.split('/') {
+    for step in steps(pattern) {
         match (step, path.next()) {
             ("*", _) => return true,
             (_, None) => return false,

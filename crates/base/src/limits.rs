@@ -9,6 +9,9 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Deepest nesting of JSON in a body, a query or a stored value.
     pub json_depth_max: usize,
+    /// Most values (each member of a list or map counts) in one JSON text: small values take many
+    /// times their text's size in memory.
+    pub json_values_max: usize,
     /// Largest stored object in bytes of its encoded form.
     pub object_bytes_max: usize,
     /// Most fields that one collection can have.
@@ -52,6 +55,7 @@ impl Default for Limits {
         Self {
             body_bytes_max: 20 * 1024 * 1024,
             json_depth_max: 100,
+            json_values_max: 250_000,
             object_bytes_max: 16 * 1024 * 1024,
             fields_max: 1_000,
             collections_max: 10_000,

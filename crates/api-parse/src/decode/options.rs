@@ -103,7 +103,7 @@ fn truthy(params: &Object<'_>, key: &str) -> bool {
 pub(super) fn where_of(cx: &Cx<'_>, params: &Object<'_>) -> Result<Filtered> {
     match params.get("where") {
         Some(Json::String(text)) => {
-            let json = crate::json::parse(text.as_bytes(), cx.limits.json_depth_max);
+            let json = crate::json::parse(text.as_bytes(), cx.limits);
             let json =
                 json.map_err(|_| fail(Reason::InvalidJson, "where parameter is not valid JSON"))?;
             filter(cx, &json)

@@ -5,7 +5,7 @@
 use super::*;
 use crate::encode;
 use crate::json::{Json, parse};
-use basalt_base::{Map, Value};
+use basalt_base::{Limits, Map, Value};
 use basalt_data::{Create, FieldChange, Where};
 use std::fmt::Debug;
 
@@ -18,7 +18,7 @@ fn with<T>(rank: Rank, text: &str, run: impl Fn(&Cx<'_>, &Json<'_>) -> T) -> T {
         public_url: "https://api.example/parse",
         custom_ids: false,
     };
-    let json = parse(text.as_bytes(), limits.json_depth_max).unwrap();
+    let json = parse(text.as_bytes(), &limits).unwrap();
     run(&cx, &json)
 }
 
@@ -273,7 +273,7 @@ fn too_much_of_anything_is_refused() {
         )
     };
     let run = |text: &str| {
-        let json = parse(text.as_bytes(), 100).unwrap();
+        let json = parse(text.as_bytes(), &Limits::default()).unwrap();
         filter(&cx, &json).map(drop)
     };
     assert!(run(&nested(3)).is_ok());

@@ -1,7 +1,7 @@
 //! The parser: one pass over the bytes, recursive to a fixed depth.
 
 use super::{Json, Object};
-use basalt_base::{Error, Reason, Result};
+use basalt_base::{Error, Limits, Reason, Result};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 
@@ -10,8 +10,9 @@ const DEPTH_CEILING: usize = 256;
 /// From this many keys on, equal keys are found by hashing instead of looking at each.
 const LINEAR_KEYS_MAX: usize = 16;
 
-/// Parses one JSON value that fills `bytes`. Errors: `InvalidJson`.
-pub fn parse(bytes: &[u8], depth_max: usize) -> Result<Json<'_>> {
+/// Parses one JSON value that fills `bytes`. Errors: `InvalidJson`; `ObjectTooLarge` for more values
+/// than the limit.
+pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Json<'a>> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(bad("The text is not UTF-8."));
     };
@@ -19,7 +20,8 @@ pub fn parse(bytes: &[u8], depth_max: usize) -> Result<Json<'_>> {
         text,
         bytes: text.as_bytes(),
         at: 0,
-        depth_left: depth_max.min(DEPTH_CEILING),
+        depth_left: limits.json_depth_max.min(DEPTH_CEILING),
+        values_left: limits.json_values_max,
     };
     parser.space();
     let value = parser.value()?;
@@ -34,6 +36,10 @@ fn bad(message: &'static str) -> Error {
     Error::new(Reason::InvalidJson, message)
 }
 
+fn too_many() -> Error {
+    Error::new(Reason::ObjectTooLarge, "The JSON has too many values.")
+}
+
 fn malformed() -> Error {
     bad("invalid JSON")
 }
@@ -43,6 +49,7 @@ struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
     depth_left: usize,
+    values_left: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -72,6 +79,7 @@ impl<'a> Parser<'a> {
     }
 
     fn value(&mut self) -> Result<Json<'a>> {
+        self.values_left = self.values_left.checked_sub(1).ok_or_else(too_many)?;
         match self.peek() {
             Some(b'{') => self.nested(Self::object),
             Some(b'[') => self.nested(Self::array),
@@ -300,8 +308,29 @@ fn canonical<'a>(n: f64) -> Json<'a> {
 mod tests {
     use super::*;
 
+    fn depth(json_depth_max: usize) -> Limits {
+        Limits {
+            json_depth_max,
+            ..Limits::default()
+        }
+    }
+
+    #[test]
+    fn many_small_values_are_refused_before_they_fill_the_memory() {
+        let limits = Limits {
+            json_values_max: 10,
+            ..Limits::default()
+        };
+        let list = |n: usize| format!("[{}]", vec!["1"; n].join(","));
+        assert!(parse(list(9).as_bytes(), &limits).is_ok());
+        let error = parse(list(10).as_bytes(), &limits).unwrap_err();
+        assert_eq!(error.reason(), Reason::ObjectTooLarge);
+        let nested = format!("[{0},{0},{0}]", list(3));
+        assert!(parse(nested.as_bytes(), &limits).is_err());
+    }
+
     fn ok(text: &str) -> Json<'_> {
-        parse(text.as_bytes(), 100).unwrap()
+        parse(text.as_bytes(), &depth(100)).unwrap()
     }
 
     #[test]
@@ -346,20 +375,20 @@ mod tests {
             &many,
         ];
         for text in texts {
-            let error = parse(text.as_bytes(), 100).unwrap_err();
+            let error = parse(text.as_bytes(), &depth(100)).unwrap_err();
             assert_eq!(error.reason(), Reason::InvalidJson, "{text}");
         }
-        assert!(parse(b"\"\xff\"", 100).is_err());
-        assert!(parse(b"\"\xc0\xaf\"", 100).is_err());
+        assert!(parse(b"\"\xff\"", &depth(100)).is_err());
+        assert!(parse(b"\"\xc0\xaf\"", &depth(100)).is_err());
     }
 
     #[test]
     fn a_million_brackets_end_at_the_depth_limit() {
         let deep = "[".repeat(1_000_000);
-        assert!(parse(deep.as_bytes(), usize::MAX).is_err());
+        assert!(parse(deep.as_bytes(), &depth(usize::MAX)).is_err());
         let fits = format!("{}{}", "[".repeat(100), "]".repeat(100));
-        assert!(parse(fits.as_bytes(), 100).is_ok());
-        assert!(parse(fits.as_bytes(), 99).is_err());
+        assert!(parse(fits.as_bytes(), &depth(100)).is_ok());
+        assert!(parse(fits.as_bytes(), &depth(99)).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::QueryString;
 use crate::decode::fail;
 use crate::json::{Json, Object, parse};
-use basalt_base::{Reason, Result};
+use basalt_base::{Limits, Reason, Result};
 use http::Method;
 
 /// A parsed body.
@@ -19,16 +19,11 @@ pub struct Body<'a> {
 impl<'a> Body<'a> {
     /// Parses a body. `is_form` says that its content type is that of forms; some tools say so of
     /// JSON too, which no form looks like. Errors: `InvalidJson`, and for forms `InvalidQuery`.
-    pub fn parse(
-        bytes: &'a [u8],
-        method: &Method,
-        depth_max: usize,
-        is_form: bool,
-    ) -> Result<Self> {
+    pub fn parse(bytes: &'a [u8], method: &Method, limits: &Limits, is_form: bool) -> Result<Self> {
         let mut json = match bytes.iter().find(|b| !b.is_ascii_whitespace()) {
             None => Json::Object(Object::default()),
             Some(first) if is_form && !matches!(first, b'{' | b'[') => form(bytes)?,
-            Some(_) => parse(bytes, depth_max)?,
+            Some(_) => parse(bytes, limits)?,
         };
         let mut method = method.clone();
         match &mut json {

@@ -2,14 +2,22 @@
 
 use crate::decode::{fail, plain};
 use crate::json::{Json, Object, parse};
-use basalt_base::{Map, Reason, Result, Value};
+use basalt_base::{Limits, Map, Reason, Result, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap};
 use std::borrow::Cow;
 
-/// How deep a context may nest.
+/// A context may nest this deep.
 const CONTEXT_DEPTH_MAX: usize = 20;
+
+/// A context comes in a header, before the app and its limits are known.
+fn context_limits() -> Limits {
+    Limits {
+        json_depth_max: CONTEXT_DEPTH_MAX,
+        ..Limits::default()
+    }
+}
 
 /// The app, the keys and the rest of what comes beside an operation.
 #[derive(Clone, Debug, Default)]
@@ -164,7 +172,7 @@ fn context(json: &Json<'_>) -> Result<Map> {
     let parsed;
     let json = match json {
         Json::String(text) => {
-            parsed = parse(text.as_bytes(), CONTEXT_DEPTH_MAX).map_err(|_| bad())?;
+            parsed = parse(text.as_bytes(), &context_limits()).map_err(|_| bad())?;
             &parsed
         }
         other => other,

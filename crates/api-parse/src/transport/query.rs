@@ -2,7 +2,7 @@
 
 use crate::decode::fail;
 use crate::json::{Json, Object, parse};
-use basalt_base::{Error, Reason, Result};
+use basalt_base::{Error, Limits, Reason, Result};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
@@ -47,13 +47,13 @@ impl<'a> QueryString<'a> {
     }
 
     /// Each value decoded as JSON where it is JSON, laid over the body's entries.
-    pub fn over<'p>(&'p self, body: &Json<'p>, depth_max: usize) -> Object<'p> {
+    pub fn over<'p>(&'p self, body: &Json<'p>, limits: &Limits) -> Object<'p> {
         let mut params = body.as_object().cloned().unwrap_or_default();
         for (key, value) in self.raw.iter() {
             let decoded = match value {
                 // What looks like JSON and is none stays text; its reader says what is wrong.
                 Json::String(text) => {
-                    parse(text.as_bytes(), depth_max).unwrap_or_else(|_| value.clone())
+                    parse(text.as_bytes(), limits).unwrap_or_else(|_| value.clone())
                 }
                 other => other.clone(),
             };
@@ -164,7 +164,7 @@ mod tests {
     fn nested_syntax_and_json_values() {
         let raw = "where=%7B%22a%22%3A1%7D&limit=5&keys=a,b&o[x][y]=1&o[x][z]=2&l[]=a&l[]=b&q=a+b%2B&e[=1&%61=2";
         let query = QueryString::parse(raw).unwrap();
-        let params = query.over(&Json::Null, 100);
+        let params = query.over(&Json::Null, &Limits::default());
         assert_eq!(params.get("limit"), Some(&Json::Int(5)));
         assert_eq!(params.text("keys"), Some("a,b"));
         assert_eq!(params.text("q"), Some("a b+"));
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn repeated_parameters_make_a_list() {
         let query = QueryString::parse("keys=a&keys=b&keys[]=c&q=1").unwrap();
-        let params = query.over(&Json::Null, 100);
+        let params = query.over(&Json::Null, &Limits::default());
         let keys = params.get("keys").and_then(Json::as_array).unwrap();
         let keys: Vec<_> = keys.iter().filter_map(Json::as_str).collect();
         assert_eq!(keys, ["a", "b", "c"]);

@@ -12,6 +12,7 @@ mod errors;
 mod objects;
 mod properties;
 mod queries;
+mod routes;
 mod schemas;
 mod support;
 mod transport;

@@ -4,7 +4,7 @@ use basalt_api_parse::{App, Apps, Keys, Options, ParseApi};
 use basalt_base::{AppId, BoxFuture, ManualClock, Result, Secret, SeededRng};
 use basalt_data::{Data, Deps, NoHooks};
 use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
-use basalt_listener::{Client, Request, RequestBody};
+use basalt_listener::{Client, Request, RequestBody, Route};
 use basalt_store::{Store, StoreId};
 use basalt_store_sqlite::{SqliteStore, Synchronous};
 use bytes::Bytes;
@@ -125,6 +125,8 @@ pub struct Answer {
     pub status: u16,
     pub headers: http::HeaderMap,
     pub text: String,
+    /// What the log is told.
+    pub route: Option<Route>,
 }
 
 impl Answer {
@@ -170,6 +172,7 @@ pub async fn raw(
         status: parts.status.as_u16(),
         headers: parts.headers,
         text: String::from_utf8(bytes.to_vec()).unwrap(),
+        route: parts.extensions.get().cloned(),
     }
 }
 

@@ -186,6 +186,12 @@ pub(crate) const LIMITS: &[Row<Settings>] = &[
         "nesting of JSON in a body, a query or a stored value"
     ),
     row!(
+        "limits.json_values_max",
+        count,
+        limits.json_values_max,
+        "values in a JSON body, each member of a list or map counted"
+    ),
+    row!(
         "limits.object_bytes_max",
         bytes,
         limits.object_bytes_max,
