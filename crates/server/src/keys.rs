@@ -115,16 +115,14 @@ impl KeyStore {
 
     /// The operator's token, generated when the settings have none.
     pub(crate) fn operator_token(&self, settings: &Settings, rng: &dyn Rng) -> Result<Secret> {
-        match &settings.operator_token {
-            Some(token) => Ok(token.clone()),
-            None => {
-                let (token, is_new) = read_or_make(&self.folder, OPERATOR_TOKEN, rng)?;
-                if is_new {
-                    sync(&self.folder)?;
-                }
-                Ok(token)
-            }
+        if let Some(token) = &settings.operator_token {
+            return Ok(token.clone());
         }
+        let (token, is_new) = read_or_make(&self.folder, OPERATOR_TOKEN, rng)?;
+        if is_new {
+            sync(&self.folder)?;
+        }
+        Ok(token)
     }
 }
 

@@ -1,9 +1,5 @@
 //! The program from outside: its commands, output and exit codes.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that can't go on fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod commands;
 mod program;
