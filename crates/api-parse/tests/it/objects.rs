@@ -437,6 +437,14 @@ async fn installations_are_one_per_client() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn installations_keep_their_id_and_tokens_move_on() {
+    let world = world().await;
+    let body = r#"{"installationId":"ABC","deviceType":"ios","deviceToken":"t2"}"#;
+    let first = send(&world, "", "POST", "/installations", body).await;
+    assert_eq!(first.status, 201, "{}", first.text);
     let path = format!("/installations/{}", first.text_at("/objectId"));
     let moved = r#"{"installationId":"New","deviceType":"ios","deviceToken":"t2"}"#;
     check(
