@@ -12,30 +12,30 @@ pub fn write(out: &mut Vec<u8>, time: Timestamp) {
     let seconds = millis.div_euclid(1_000);
     let (year, month, day) = civil(seconds.div_euclid(DAY_SECONDS));
     let second = seconds.rem_euclid(DAY_SECONDS);
-    if (0..=9_999).contains(&year) {
-        digits(out, year, 4);
-    } else {
-        out.push(if year < 0 { b'-' } else { b'+' });
-        digits(out, year.abs(), 6);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    if !(0..=9_999).contains(&year) {
+        let mut digits = *b"+000000";
+        digits[0] = if year < 0 { b'-' } else { b'+' };
+        put(&mut digits[1..], year.abs());
+        out.extend_from_slice(&digits);
     }
-    out.push(b'-');
-    digits(out, month, 2);
-    out.push(b'-');
-    digits(out, day, 2);
-    out.push(b'T');
-    digits(out, second / 3_600, 2);
-    out.push(b':');
-    digits(out, second / 60 % 60, 2);
-    out.push(b':');
-    digits(out, second % 60, 2);
-    out.push(b'.');
-    digits(out, millis.rem_euclid(1_000), 3);
-    out.push(b'Z');
+    put(&mut text[..4], year);
+    put(&mut text[5..7], month);
+    put(&mut text[8..10], day);
+    put(&mut text[11..13], second / 3_600);
+    put(&mut text[14..16], second / 60 % 60);
+    put(&mut text[17..19], second % 60);
+    put(&mut text[20..23], millis.rem_euclid(1_000));
+    let from = if (0..=9_999).contains(&year) { 0 } else { 4 };
+    out.extend_from_slice(&text[from..]);
 }
 
-fn digits(out: &mut Vec<u8>, number: i64, width: u32) {
-    for place in (0..width).rev() {
-        out.push(b'0' + (number / 10_i64.pow(place) % 10) as u8);
+/// Fills the places with the last digits of a number.
+fn put(places: &mut [u8], number: i64) {
+    let mut left = number.unsigned_abs() as u32;
+    for place in places.iter_mut().rev() {
+        *place = b'0' + (left % 10) as u8;
+        left /= 10;
     }
 }
 

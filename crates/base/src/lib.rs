@@ -13,6 +13,7 @@ mod ids;
 mod limits;
 mod rng;
 mod secret;
+mod text;
 mod value;
 
 pub use clock::{Clock, ManualClock, Monotonic, SystemClock};
@@ -21,6 +22,7 @@ pub use ids::{AppId, object_id, token_hex};
 pub use limits::Limits;
 pub use rng::{OsRng, Rng, SeededRng};
 pub use secret::Secret;
+pub use text::{Digits, plain_len};
 pub use value::{FileRef, GeoPoint, Map, Reference, Timestamp, Value};
 
 /// A boxed, sendable future: what the trait objects at the seams return.

@@ -10,7 +10,7 @@ use basalt_data::ObjectPage;
 /// A query's answer: `{"results":[…]}`, with `count` where it was asked for. A plan, where one
 /// was asked for, takes the place of the list.
 pub fn page(page: &ObjectPage, keys: Option<&[Box<str>]>, files: Files<'_>) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(64 + 512 * page.records.len().min(1_000));
+    let mut out = Vec::with_capacity(64 + 1_024 * page.records.len().min(1_000));
     out.extend_from_slice(b"{\"results\":");
     if let Some(plan) = &page.explain {
         value(&mut out, plan, files);
@@ -63,7 +63,7 @@ pub fn get(
         class: None,
         session_token,
     };
-    let mut out = Vec::with_capacity(512);
+    let mut out = Vec::with_capacity(1_024);
     let collection = page.collection.as_deref();
     object(&mut out, record, collection, &page.include, &shape)?;
     Ok(out)

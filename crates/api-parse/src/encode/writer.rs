@@ -1,5 +1,7 @@
 //! JSON syntax.
 
+use basalt_base::{Digits, plain_len};
+
 /// Writes an object's entries with commas between them.
 pub struct Fields<'o> {
     out: &'o mut Vec<u8>,
@@ -58,37 +60,40 @@ pub fn list<T>(
 
 /// Writes text with quotes.
 pub fn string(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    out.reserve(rest.len() + 2);
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut copied = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0..0x20 => b"\\u00",
-            _ => continue,
+    loop {
+        let (plain, special) = rest.split_at(plain_len(rest));
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else {
+            break;
         };
-        out.extend_from_slice(&bytes[copied..at]);
-        out.extend_from_slice(escape);
-        if escape.len() > 2 {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
+        escape(out, *byte);
+        rest = after;
+    }
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'\\');
+    match byte {
+        b'"' | b'\\' => out.push(byte),
+        b'\n' => out.push(b'n'),
+        b'\r' => out.push(b'r'),
+        b'\t' => out.push(b't'),
+        _ => {
+            out.extend_from_slice(b"u00");
             out.push(HEX[usize::from(byte >> 4)]);
             out.push(HEX[usize::from(byte & 15)]);
         }
-        copied = at + 1;
     }
-    out.extend_from_slice(&bytes[copied..]);
-    out.push(b'"');
 }
 
 /// Writes a whole number.
 pub fn int(out: &mut Vec<u8>, number: i64) {
-    use std::io::Write;
-    // Writing to memory can't fail.
-    let _ = write!(out, "{number}");
+    out.extend_from_slice(Digits::of(number).as_bytes());
 }
 
 /// Writes a finite number in the shortest form that reads back the same.

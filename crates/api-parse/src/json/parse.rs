@@ -1,7 +1,7 @@
 //! The parser: one pass over the bytes, recursive to a fixed depth.
 
 use super::{Json, Object};
-use basalt_base::{Error, Limits, Reason, Result};
+use basalt_base::{Error, Limits, Reason, Result, plain_len};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 
@@ -213,28 +213,13 @@ impl<'a> Parser<'a> {
     fn string(&mut self) -> Result<Cow<'a, str>> {
         self.at += 1;
         let start = self.at;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let text = &self.text[start..self.at];
-                    self.at += 1;
-                    return Ok(Cow::Borrowed(text));
-                }
-                Some(b'\\') => break,
-                Some(byte) if byte >= 0x20 => self.at += 1,
-                _ => return Err(malformed()),
-            }
+        self.at += plain_len(&self.bytes[start..]);
+        let plain = &self.text[start..self.at];
+        if self.eat(b'"') {
+            return Ok(Cow::Borrowed(plain));
         }
-        let mut text = self.text[start..self.at].to_owned();
+        let mut text = plain.to_owned();
         loop {
-            let from = self.at;
-            while self
-                .peek()
-                .is_some_and(|b| b >= 0x20 && b != b'"' && b != b'\\')
-            {
-                self.at += 1;
-            }
-            text.push_str(&self.text[from..self.at]);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -243,6 +228,9 @@ impl<'a> Parser<'a> {
                 Some(b'\\') => text.push(self.escape()?),
                 _ => return Err(malformed()),
             }
+            let from = self.at;
+            self.at += plain_len(&self.bytes[from..]);
+            text.push_str(&self.text[from..self.at]);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The parser: straight from text to values, numbers exact.
 
 use super::{DEPTH_MAX, corrupt};
-use basalt_base::{FileRef, GeoPoint, Map, Reference, Result, Timestamp, Value};
+use basalt_base::{FileRef, GeoPoint, Map, Reference, Result, Timestamp, Value, plain_len};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -128,14 +128,14 @@ impl Parser<'_> {
         let mut out = String::new();
         loop {
             let rest = &self.text.as_bytes()[self.at..];
-            let run = rest
-                .iter()
-                .position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))
+            let run = plain_len(rest);
+            let special = *rest
+                .get(run)
                 .ok_or_else(|| corrupt("text without an end"))?;
             let end = self.at + run;
             out.push_str(&self.text[self.at..end]);
             self.at = end + 1;
-            match rest[run] {
+            match special {
                 b'"' => return Ok(out),
                 b'\\' => out.push(self.escape()?),
                 _ => return Err(corrupt("a control character in text")),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The storage JSON of an object: id, times, revision, ACL and every field.
 pub fn encode_record(record: &Record) -> String {
-    let mut out = String::with_capacity(128);
+    let mut out = String::with_capacity(1_024);
     out.push_str("{\"id\":");
     text(&record.id, &mut out);
     out.push_str(",\"created\":");

@@ -1,6 +1,6 @@
 //! The writer.
 
-use basalt_base::{GeoPoint, Timestamp, Value};
+use basalt_base::{Digits, GeoPoint, Timestamp, Value, plain_len};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fmt::Write as _;
@@ -115,8 +115,7 @@ fn geo(point: &GeoPoint, out: &mut String) {
 }
 
 pub(super) fn integer(n: i64, out: &mut String) {
-    // Writing to a String never fails.
-    let _ = write!(out, "{n}");
+    out.push_str(Digits::of(n).as_str());
 }
 
 fn double(n: f64, out: &mut String) {
@@ -135,24 +134,26 @@ pub(super) fn text(s: &str, out: &mut String) {
 }
 
 fn text_body(s: &str, out: &mut String) {
-    let mut from = 0;
-    for (at, byte) in s.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..=0x1f => "",
-            _ => continue,
+    let mut rest = s;
+    out.reserve(rest.len());
+    loop {
+        let (plain, special) = rest.split_at(plain_len(rest.as_bytes()));
+        out.push_str(plain);
+        // What is special is ASCII, so that the rest begins with a character.
+        let Some(byte) = special.bytes().next() else {
+            return;
         };
-        out.push_str(&s[from..at]);
-        from = at + 1;
-        if escape.is_empty() {
-            let _ = write!(out, "\\u{byte:04x}");
-        } else {
-            out.push_str(escape);
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => {
+                // Writing to a String never fails.
+                let _ = write!(out, "\\u{byte:04x}");
+            }
         }
+        rest = &special[1..];
     }
-    out.push_str(&s[from..]);
 }

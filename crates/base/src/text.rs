@@ -1,0 +1,90 @@
+//! Work on text that every encoder and parser does a lot of.
+
+/// How many bytes at the start of a text stand for themselves within a JSON string: up to the
+/// first quote, backslash or control character.
+pub fn plain_len(text: &[u8]) -> usize {
+    let (blocks, _) = text.as_chunks::<16>();
+    // Without a branch for each byte, so that a block is compared at once.
+    let is_plain = |block: &&[u8; 16]| !block.iter().fold(false, |found, b| found | is_special(*b));
+    let from = 16 * blocks.iter().take_while(is_plain).count();
+    let rest = &text[from..];
+    from + rest
+        .iter()
+        .position(|b| is_special(*b))
+        .unwrap_or(rest.len())
+}
+
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// A whole number in decimal.
+#[derive(Clone, Copy, Debug)]
+pub struct Digits {
+    bytes: [u8; 20],
+    from: usize,
+}
+
+impl Digits {
+    /// The digits of a number, after a minus where it has one.
+    pub fn of(number: i64) -> Self {
+        let mut digits = Self {
+            bytes: [b'0'; 20],
+            from: 20,
+        };
+        let mut left = number.unsigned_abs();
+        loop {
+            digits.push((left % 10) as u8 + b'0');
+            left /= 10;
+            if left == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            digits.push(b'-');
+        }
+        digits
+    }
+
+    /// In front of what is there.
+    fn push(&mut self, byte: u8) {
+        self.from -= 1;
+        self.bytes[self.from] = byte;
+    }
+
+    /// As bytes; plain ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.from..]
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_ends_at_the_first_special_byte() {
+        for at in 0..70 {
+            for special in [b'"', b'\\', 0, 0x1f, b'\n'] {
+                let mut text = vec![b'a'; 70];
+                text[at] = special;
+                assert_eq!(plain_len(&text), at);
+            }
+            let text = vec![0xff; at];
+            assert_eq!(plain_len(&text), at);
+        }
+        assert_eq!(plain_len("é\u{7f} !#[]".as_bytes()), 8);
+    }
+
+    #[test]
+    fn numbers_look_as_they_do_elsewhere() {
+        for number in [0, 7, -1, 10, 99, 1_000, -123_456, i64::MAX, i64::MIN] {
+            assert_eq!(Digits::of(number).as_str(), number.to_string());
+        }
+    }
+}
