@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// How long a connection that was asked to end may take for it when it has no requests.
 const GOODBYE_TIME_MAX: Duration = Duration::from_secs(5);
+/// How many headers hyper takes by itself.
+const HYPER_HEADER_COUNT: usize = 100;
 /// Bytes of answers that an HTTP/2 stream buffers.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
@@ -29,8 +31,11 @@ pub(crate) fn http(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         // The guard and the idle timer look after slow and silent peers, and tell them apart.
         .header_read_timeout(None)
-        .max_headers(limits.header_count_max)
         .max_buf_size(limits.header_bytes_max.max(8 * 1024));
+    // With its default, hyper keeps the headers of a request on the stack.
+    if limits.header_count_max != HYPER_HEADER_COUNT {
+        builder.http1().max_headers(limits.header_count_max);
+    }
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -145,6 +145,9 @@ impl Body for ResponseBody {
     }
 }
 
+/// Room for the headers that most answers have, so that the map does not grow under them.
+const HEADERS_USUAL: usize = 12;
+
 /// A whole response with a content type.
 pub fn bytes_response(
     status: http::StatusCode,
@@ -154,6 +157,7 @@ pub fn bytes_response(
     let body: Bytes = body.into();
     let mut response = http::Response::new(ResponseBody::Whole((!body.is_empty()).then_some(body)));
     *response.status_mut() = status;
+    *response.headers_mut() = http::HeaderMap::with_capacity(HEADERS_USUAL);
     let value = http::HeaderValue::from_static(content_type);
     response
         .headers_mut()

@@ -5,6 +5,8 @@
 //! feeds, odd chunk sizes. The scanner follows the framing and reports the first byte of anything
 //! ambiguous; whatever passes has one reading only, so it and the real parser agree.
 
+use memchr::{memchr, memchr2};
+
 /// The stream is not strict HTTP/1 from the byte at this index on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
@@ -117,7 +119,7 @@ impl Scanner {
     /// Takes the rest of a line, or what there is of it; returns where to go on.
     fn take_line(&mut self, bytes: &[u8], at: usize) -> Result<usize, Broken> {
         let rest = &bytes[at..];
-        let end = rest.iter().position(|&byte| byte == b'\n');
+        let end = memchr(b'\n', rest);
         let taken = end.map_or(rest.len(), |end| end + 1);
         self.head_bytes += taken;
         let last = at + taken - 1;
@@ -147,7 +149,7 @@ impl Scanner {
 
     /// Acts on a whole line, without its line break.
     fn line_ends(&mut self, line: &[u8]) -> Result<(), ()> {
-        if line.contains(&b'\r') || line.contains(&0) {
+        if memchr2(b'\r', 0, line).is_some() {
             return Err(());
         }
         match self.state {
@@ -224,15 +226,31 @@ fn after_bytes(left: u64, same: fn(u64) -> State, next: State) -> State {
 
 /// Name and trimmed value of a header line; `None` when it is folded or has no proper name.
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = line.iter().position(|&byte| byte == b':')?;
+    let colon = memchr(b':', line)?;
     let name = &line[..colon];
     let is_token = !name.is_empty() && name.iter().copied().all(is_token_byte);
     is_token.then(|| (name, line[colon + 1..].trim_ascii()))
 }
 
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN_BYTES[usize::from(byte)]
 }
+
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    let marks = b"!#$%&'*+-.^_`|~";
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0;
+    while byte < 128_u8 {
+        table[byte as usize] |= byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
 
 /// Digits and nothing else, at most 18 of them.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
