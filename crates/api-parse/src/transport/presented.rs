@@ -49,33 +49,41 @@ pub struct Presented<'a> {
 impl<'a> Presented<'a> {
     /// Reads the headers. Errors: `InvalidJson` for values that are not what they must be.
     pub fn from_headers(headers: &'a HeaderMap) -> Result<Self> {
-        let get = |name: &'static str| -> Result<Option<Cow<'a, str>>> {
-            match headers.get(name).map(http::HeaderValue::to_str) {
-                None => Ok(None),
-                Some(Ok("")) => Ok(None),
-                Some(Ok(text)) => Ok(Some(Cow::Borrowed(text))),
-                Some(Err(_)) => {
-                    let message = format!("The header {name} holds more than plain text.");
-                    Err(fail(Reason::InvalidJson, message))
-                }
+        let mut presented = Self::default();
+        let mut context_text = None;
+        let mut previous = None;
+        for (name, value) in headers {
+            // Of a header that came several times, the first one counts.
+            if previous.replace(name) == Some(name) {
+                continue;
             }
-        };
-        Ok(Self {
-            app: get("x-parse-application-id")?,
-            master_key: get("x-parse-master-key")?,
-            maintenance_key: get("x-parse-maintenance-key")?,
-            rest_key: get("x-parse-rest-api-key")?,
-            javascript_key: get("x-parse-javascript-key")?,
-            client_key: get("x-parse-client-key")?,
-            windows_key: get("x-parse-windows-key")?,
-            session_token: get("x-parse-session-token")?,
-            installation_id: get("x-parse-installation-id")?,
-            request_id: get("x-parse-request-id")?,
-            context: match get("x-parse-cloud-context")? {
-                Some(text) => context(&Json::String(text))?,
-                None => Map::new(),
-            },
-        })
+            let Some(what) = name.as_str().strip_prefix("x-parse-") else {
+                continue;
+            };
+            let slot = match what {
+                "application-id" => &mut presented.app,
+                "master-key" => &mut presented.master_key,
+                "maintenance-key" => &mut presented.maintenance_key,
+                "rest-api-key" => &mut presented.rest_key,
+                "javascript-key" => &mut presented.javascript_key,
+                "client-key" => &mut presented.client_key,
+                "windows-key" => &mut presented.windows_key,
+                "session-token" => &mut presented.session_token,
+                "installation-id" => &mut presented.installation_id,
+                "request-id" => &mut presented.request_id,
+                "cloud-context" => &mut context_text,
+                _ => continue,
+            };
+            let Ok(text) = value.to_str() else {
+                let message = format!("The header {name} holds more than plain text.");
+                return Err(fail(Reason::InvalidJson, message));
+            };
+            *slot = (!text.is_empty()).then_some(Cow::Borrowed(text));
+        }
+        if let Some(text) = context_text {
+            presented.context = context(&Json::String(text))?;
+        }
+        Ok(presented)
     }
 
     /// The app and key of HTTP Basic: the user is the app, the password the master key or
