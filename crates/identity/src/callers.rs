@@ -2,7 +2,7 @@
 
 use crate::guard::Shared;
 use crate::system::{ROLE, ROLE_ROLES, ROLE_USERS, SESSION, SESSION_TOKEN, USER};
-use crate::tokens::digest;
+use crate::tokens::raw_digest;
 use basalt_base::{AppId, Error, Monotonic, Reason, Result, Timestamp, Value};
 use basalt_data::{Principal, Rank};
 use basalt_store::{Filter, Op, Projection, Query, ReadOptions, Record, Test};
@@ -39,7 +39,7 @@ struct Cached {
 
 /// Callers by the digest of their token.
 pub struct CallerCache {
-    cache: Cache<String, Arc<Cached>>,
+    cache: Cache<[u8; 32], Arc<Cached>>,
     /// Grows with every change that may revoke something.
     generation: AtomicU64,
     /// The generation up to which everybody's rights are void.
@@ -97,7 +97,7 @@ fn invalid() -> Error {
 
 /// The caller behind a session token.
 pub async fn resolve(shared: &Shared, app: &AppId, token: &str) -> Result<Caller> {
-    let key = digest(token);
+    let key = raw_digest(token);
     let now = shared.clock.now();
     // Read before the rows are, so that a change in between makes the entry stale at once.
     let generation = shared.callers.now();
@@ -112,7 +112,8 @@ pub async fn resolve(shared: &Shared, app: &AppId, token: &str) -> Result<Caller
         }
     }
     let resolved_at = shared.clock.monotonic();
-    let session = find_session(shared, &key).await?.ok_or_else(invalid)?;
+    let digest = hex::encode(key);
+    let session = find_session(shared, &digest).await?.ok_or_else(invalid)?;
     let Some(Value::Reference(user)) = session.get("user") else {
         return Err(invalid());
     };
@@ -133,7 +134,7 @@ pub async fn resolve(shared: &Shared, app: &AppId, token: &str) -> Result<Caller
             epoch: generation,
             ..Principal::user(app.clone(), &user.id, roles)
         },
-        session_digest: Some(key.as_str().into()),
+        session_digest: Some(digest.into()),
     };
     let cached = Cached {
         caller: caller.clone(),

@@ -11,7 +11,12 @@ pub fn new_token(rng: &dyn Rng) -> Secret {
 /// What is stored of a token: its SHA-256 in hexadecimal. The token has 128 random bits, so a slow
 /// hash would add nothing.
 pub fn digest(token: &str) -> String {
-    hex::encode(Sha256::digest(token.as_bytes()))
+    hex::encode(raw_digest(token))
+}
+
+/// The same as bytes.
+pub fn raw_digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
 }
 
 #[cfg(test)]
