@@ -24,26 +24,36 @@ pub(super) fn encode(entries: &[AclEntry]) -> String {
 
 /// The list from its stored form.
 pub(super) fn decode(text: &str) -> Result<Vec<AclEntry>> {
-    tokens(text)
-        .map(|token| AclEntry::from_token(&token).ok_or_else(|| corrupt("an ACL entry")))
-        .collect()
+    let mut entries = Vec::with_capacity(1);
+    if text.is_empty() {
+        return Ok(entries);
+    }
+    let escaped = text.contains('\\');
+    for line in text.split('\n') {
+        let entry = if escaped {
+            AclEntry::from_token(&unescape(line))
+        } else {
+            AclEntry::from_token(line)
+        };
+        entries.push(entry.ok_or_else(|| corrupt("an ACL entry"))?);
+    }
+    Ok(entries)
 }
 
 /// Whether a stored list lets one of the principals in.
 pub(crate) fn allows(text: &[u8], principals: &Principals) -> bool {
+    let is_one = |token: &[u8]| principals.tokens().iter().any(|t| t.as_bytes() == token);
+    if text.is_empty() {
+        return false;
+    }
+    if !text.contains(&b'\\') {
+        return text.split(|byte| *byte == b'\n').any(is_one);
+    }
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
     };
-    tokens(text).any(|token| principals.tokens().iter().any(|t| *t == *token))
-}
-
-fn tokens(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let lines = if text.is_empty() {
-        None
-    } else {
-        Some(text.split('\n'))
-    };
-    lines.into_iter().flatten().map(unescape)
+    text.split('\n')
+        .any(|line| is_one(unescape(line).as_bytes()))
 }
 
 fn unescape(token: &str) -> Cow<'_, str> {
