@@ -101,13 +101,22 @@ impl Data {
     }
 
     /// Finds objects (and counts them when asked). An unknown collection has no objects.
-    pub async fn find(&self, call: &Call, query: ObjectQuery) -> Result<ObjectPage> {
-        read::find(&self.core, call, query).await
+    pub fn find<'a>(
+        &'a self,
+        call: &'a Call,
+        query: ObjectQuery,
+    ) -> impl Future<Output = Result<ObjectPage>> + Send + 'a {
+        read::find(&self.core, call, query)
     }
 
     /// Gets one object; `query.filter` is ignored. Errors: `ObjectNotFound`, refusals.
-    pub async fn get(&self, call: &Call, id: &str, query: ObjectQuery) -> Result<ObjectPage> {
-        read::get(&self.core, call, id, query).await
+    pub fn get<'a>(
+        &'a self,
+        call: &'a Call,
+        id: &'a str,
+        query: ObjectQuery,
+    ) -> impl Future<Output = Result<ObjectPage>> + Send + 'a {
+        read::get(&self.core, call, id, query)
     }
 
     /// Makes an object.

@@ -64,7 +64,7 @@ pub(crate) async fn condition(
     resolve::filter(&reader, call, &plan).await
 }
 
-async fn page(core: &Core, call: &Call, plan: Plan, is_get: bool) -> Result<ObjectPage> {
+async fn page(core: &Core, call: &Call, plan: Box<Plan>, is_get: bool) -> Result<ObjectPage> {
     let mut reader = Reader::open(core, plan.wants_snapshot()).await?;
     let filter = resolve::filter(&reader, call, &plan).await?;
     let mut page = ObjectPage {

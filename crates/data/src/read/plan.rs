@@ -111,11 +111,17 @@ pub(super) fn prepare<'a>(
     call: &'a Call,
     query: ObjectQuery,
     purpose: Purpose,
-) -> BoxFuture<'a, Result<Plan>> {
+) -> BoxFuture<'a, Result<Box<Plan>>> {
     Box::pin(plan(core, call, query, purpose))
 }
 
-async fn plan(core: &Core, call: &Call, mut query: ObjectQuery, purpose: Purpose) -> Result<Plan> {
+/// The plan is boxed since it is large, and would be copied on its way from future to future.
+async fn plan(
+    core: &Core,
+    call: &Call,
+    mut query: ObjectQuery,
+    purpose: Purpose,
+) -> Result<Box<Plan>> {
     let catalogue = core.catalogue();
     let redirected_to = enter(core, call, &catalogue, &mut query, &purpose).await?;
     let name = query.collection.clone();
@@ -150,7 +156,7 @@ async fn plan(core: &Core, call: &Call, mut query: ObjectQuery, purpose: Purpose
         Purpose::Top | Purpose::Include => shown.projection(collection.as_deref(), &viewer),
     };
     drop(viewer);
-    Ok(Plan {
+    Ok(Box::new(Plan {
         subqueries: prepare_all(core, call, asked, &policy).await?,
         limit: limit(core, call, &query, &purpose),
         include: fields::include(&mut query, collection.as_deref(), &catalogue),
@@ -167,7 +173,7 @@ async fn plan(core: &Core, call: &Call, mut query: ObjectQuery, purpose: Purpose
         sort,
         projection,
         shown,
-    })
+    }))
 }
 
 /// Limits, redirection, guard and hooks; where the query was redirected to.
@@ -212,7 +218,7 @@ async fn prepare_all(
         let readable = matches!(purpose, Purpose::Readable);
         plans.push(match prepare(core, call, query, purpose).await {
             Err(e) if readable && is_refusal(&e) => Plan::of_nothing(policy),
-            other => other?,
+            other => *other?,
         });
     }
     Ok(plans)
