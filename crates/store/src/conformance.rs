@@ -1,6 +1,6 @@
 //! One suite that every store passes, run from the store's own tests:
 //!
-//! ```ignore
+//! ```text
 //! struct Dir(tempfile::TempDir);
 //! impl Harness for Dir { /* opens the store in the directory */ }
 //! basalt_store::conformance_tests!(|| Dir(tempfile::tempdir().unwrap()));
