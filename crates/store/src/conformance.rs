@@ -133,7 +133,7 @@ macro_rules! conformance_tests {
             }
             order {
                 one_key_each_way
-                ties_keep_the_order_of_creation
+                ties_follow_the_order_of_creation
                 several_keys
                 mixed_families
                 nested_keys

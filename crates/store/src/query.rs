@@ -46,7 +46,8 @@ pub struct Query {
     /// Which objects.
     pub filter: Filter,
     /// In which order; ties, and everything when this is empty, come in order of creation in this
-    /// store (rowid), which is stable.
+    /// store (rowid), which is stable; ties below a descending last level in the reverse order, so
+    /// that an index read backwards has all of it.
     pub sort: Vec<Sort>,
     /// How many to leave out first.
     pub skip: u64,
@@ -73,6 +74,11 @@ impl Query {
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;
         self
+    }
+
+    /// Whether ties come in the reverse order of creation.
+    pub fn reverses_ties(&self) -> bool {
+        self.sort.last().is_some_and(|level| level.descending)
     }
 
     /// The same with a limit.

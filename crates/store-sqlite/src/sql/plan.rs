@@ -80,7 +80,7 @@ pub(crate) fn plan<'a>(layout: &'a Layout, query: &Query) -> Plan<'a> {
     let table = &layout.table;
     let _ = write!(sql, " FROM {table} WHERE {} ORDER BY ", condition.text);
     let sorts = order.is_none();
-    sql.push_str(order.as_deref().unwrap_or("_n"));
+    sql.push_str(order.as_deref().unwrap_or_else(|| sort::ties(&query.sort)));
     let slices = condition.exact && !sorts && (query.limit.is_some() || query.skip > 0);
     if slices {
         sql.push_str(" LIMIT ? OFFSET ?");

@@ -15,8 +15,16 @@ pub(super) fn order(layout: &Layout, sort: &[Sort], binds: &mut Binds) -> Option
             return None;
         }
     }
-    out.push_str("_n");
+    out.push_str(ties(sort));
     Some(out)
+}
+
+/// What orders objects that the levels leave tied, as [`basalt_store::Query::sort`] has it.
+pub(super) fn ties(sort: &[Sort]) -> &'static str {
+    match sort.last() {
+        Some(level) if level.descending => "_n DESC",
+        _ => "_n",
+    }
 }
 
 fn push_level(layout: &Layout, level: &Sort, binds: &mut Binds, out: &mut String) -> Option<()> {

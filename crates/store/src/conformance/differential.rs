@@ -110,6 +110,9 @@ async fn check_find(app: &dyn AppStore, query: &Query, records: &[Record], seed:
         wanted.len() as u64,
         "seed {seed}: {query:#?}"
     );
+    if query.reverses_ties() {
+        wanted.reverse();
+    }
     eval::sort_records(&mut wanted, &query.sort);
     let skip = usize::try_from(query.skip).expect("cases skip little");
     let limit = query.limit.map_or(usize::MAX, |n| n as usize);

@@ -94,6 +94,9 @@ impl State {
 
     fn find(&self, query: &Query) -> Result<Vec<Record>> {
         let mut found = self.matching(query)?;
+        if query.reverses_ties() {
+            found.reverse();
+        }
         eval::sort_records(&mut found, &query.sort);
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let limit = query.limit.map_or(usize::MAX, |n| n as usize);
