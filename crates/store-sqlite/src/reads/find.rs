@@ -58,6 +58,10 @@ pub(crate) fn find(session: &Session, view: &View, query: &Query) -> Result<Foun
     let Some(layout) = view.schema.layout(&query.collection) else {
         return Ok(found);
     };
+    if let Some(records) = super::ids::find(session, layout, query) {
+        found.records = records?;
+        return Ok(found);
+    }
     for narrower in sql::narrowed(layout, query) {
         let records = find_planned(session, layout, &narrower)?;
         if Some(records.len() as u64) == query.limit {

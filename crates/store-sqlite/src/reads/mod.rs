@@ -4,6 +4,7 @@ pub(crate) mod changes;
 pub(crate) mod collect;
 pub(crate) mod explain;
 pub(crate) mod find;
+mod ids;
 mod pool;
 mod run;
 mod snapshot;
