@@ -1,7 +1,6 @@
 //! The handle of an open app.
 
-use crate::metrics::Counters;
-use crate::reads::{self, changes, collect, deadline, find, inline, open_snapshot};
+use crate::reads::{self, changes, collect, deadline, find, open_snapshot};
 use crate::shared::Shared;
 use crate::writer::{self, Inbox};
 use basalt_base::{BoxFuture, Result, Value};
@@ -66,34 +65,12 @@ impl Reads for App {
         collection: &'a str,
         id: &'a str,
     ) -> BoxFuture<'a, Result<Option<Record>>> {
-        Box::pin(async move {
-            {
-                let (lease, waited) = self.shared.pool.lease().await?;
-                if waited {
-                    Counters::count(&self.shared.common.counters.reader_waits);
-                }
-                let result = inline(&self.shared, &lease, |session| {
-                    find::by_id_latest(&self.shared, session, collection, id).transpose()
-                });
-                if let Some(Ok(Some(found))) = result {
-                    return Ok(found);
-                }
-                if let Some(Err(error)) = result {
-                    return Err(error);
-                }
-            }
-            // The schema changed meanwhile: read schema and object at one state.
-            let (collection, id) = (collection.to_owned(), id.to_owned());
-            reads::run(
-                &self.shared,
-                ReadOptions::default(),
-                move |session, view| match view.schema.layout(&collection) {
-                    Some(layout) => Ok(find::by_id(session, layout, &id)?.map(|found| found.1)),
-                    None => Ok(None),
-                },
-            )
-            .await
-        })
+        let (collection, id) = (Box::from(collection), Box::from(id));
+        Box::pin(reads::run(
+            &self.shared,
+            ReadOptions::default(),
+            move |session, view| find::by_id_in(session, view, &collection, &id),
+        ))
     }
 
     fn count<'a>(&'a self, query: &'a Query, options: ReadOptions) -> BoxFuture<'a, Result<u64>> {

@@ -4,9 +4,11 @@ use crate::control::{Control, STEPS_PER_LOOK};
 use crate::error::Typed;
 use crate::functions::{self, SharedSlots};
 use crate::options::{Options, Synchronous};
+use crate::reads::Held;
 use basalt_base::{Error, Reason, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,8 @@ pub(crate) struct Session {
     pub(crate) conn: Connection,
     pub(crate) control: Arc<Control>,
     pub(crate) slots: SharedSlots,
+    /// The read transaction that is kept open for the next read of the same state.
+    pub(crate) held: RefCell<Option<Held>>,
 }
 
 /// Opens the only connection of an app that writes, making the file when there is none.
@@ -114,5 +118,6 @@ fn session(mut conn: Connection, options: &Options, limited: bool) -> Result<Ses
         conn,
         control,
         slots,
+        held: RefCell::default(),
     })
 }

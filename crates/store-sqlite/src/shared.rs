@@ -35,8 +35,6 @@ pub(crate) struct Shared {
     pub(crate) schema: ArcSwap<Schema>,
     /// As of the last commit.
     pub(crate) position: AtomicU64,
-    /// Odd from before a commit that changes the schema until the schema is published.
-    pub(crate) schema_turn: AtomicU64,
     pub(crate) wal_pages: AtomicU64,
     pub(crate) snapshots: Mutex<Vec<OpenSnapshot>>,
     checkpointing: AtomicBool,
@@ -52,7 +50,6 @@ impl Shared {
             pool,
             schema: ArcSwap::default(),
             position: AtomicU64::new(0),
-            schema_turn: AtomicU64::new(0),
             wal_pages: AtomicU64::new(0),
             snapshots: Mutex::default(),
             checkpointing: AtomicBool::new(false),
@@ -106,6 +103,7 @@ impl Shared {
             Some(conn) => conn,
             None => crate::connection::open_checkpointer(&self.path, &self.common.options)?,
         };
+        let _clearing = self.pool.clear_log();
         conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
             .typed()?;
         Counters::count(&self.common.counters.checkpoints);

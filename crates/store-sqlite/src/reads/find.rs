@@ -5,13 +5,11 @@ use crate::connection::Session;
 use crate::error::{Typed, corrupt};
 use crate::row;
 use crate::schema::Layout;
-use crate::shared::Shared;
 use crate::sql::{self, Plan};
 use basalt_base::{Error, Reason, Result};
 use basalt_store::{Found, Position, Query, Record, eval};
 use rusqlite::Statement;
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering::SeqCst;
 
 /// Longer statements hold long lists and are not worth keeping.
 const CACHED_BYTES_MAX: usize = 16 * 1024;
@@ -31,22 +29,17 @@ pub(crate) fn by_id(session: &Session, layout: &Layout, id: &str) -> Result<Opti
     Ok(Some((number, record)))
 }
 
-/// The object of that id at the latest state, without a transaction; `None` when the schema
-/// changed meanwhile, so that what was read may be of a newer one.
-pub(crate) fn by_id_latest(
-    shared: &Shared,
+/// The object of that id in a collection.
+pub(crate) fn by_id_in(
     session: &Session,
+    view: &View,
     collection: &str,
     id: &str,
-) -> Option<Result<Option<Record>>> {
-    let turn = shared.schema_turn.load(SeqCst);
-    let schema = shared.schema.load();
-    let result = match schema.layout(collection) {
-        Some(layout) => by_id(session, layout, id),
+) -> Result<Option<Record>> {
+    match view.schema.layout(collection) {
+        Some(layout) => Ok(by_id(session, layout, id)?.map(|(_, record)| record)),
         None => Ok(None),
-    };
-    let unchanged = turn.is_multiple_of(2) && shared.schema_turn.load(SeqCst) == turn;
-    unchanged.then(|| result.map(|found| found.map(|(_, record)| record)))
+    }
 }
 
 /// The objects that match, in order.

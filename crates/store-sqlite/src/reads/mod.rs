@@ -10,5 +10,5 @@ mod run;
 mod snapshot;
 
 pub(crate) use pool::{Lease, Pool};
-pub(crate) use run::{View, deadline, inline, run, run_long};
+pub(crate) use run::{Held, View, deadline, run, run_long};
 pub(crate) use snapshot::open as open_snapshot;

@@ -1,11 +1,13 @@
 //! The reader connections of an app.
 
+use super::run::end;
 use crate::connection::{Session, open_reader};
 use crate::options::Options;
 use basalt_base::{Error, Reason, Result};
 use parking_lot::{Condvar, Mutex};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -30,6 +32,10 @@ pub(crate) struct Pool {
     /// For reads inside the async tasks. Reads on blocking threads are bounded by those threads.
     inline: Arc<Semaphore>,
     snapshots: Arc<Semaphore>,
+    /// Counts the states that the writer published.
+    state: AtomicU64,
+    /// How many want the log to themselves.
+    clearing: AtomicUsize,
 }
 
 impl Pool {
@@ -43,7 +49,27 @@ impl Pool {
             returned: Condvar::new(),
             inline,
             snapshots,
+            state: AtomicU64::new(0),
+            clearing: AtomicUsize::new(0),
         }
+    }
+
+    /// The number of the latest state. A transaction that began after this was read sees it.
+    pub(crate) fn state(&self) -> u64 {
+        self.state.load(SeqCst)
+    }
+
+    /// Makes reads that start from now on see what was committed.
+    pub(crate) fn publish(&self) {
+        self.state.fetch_add(1, SeqCst);
+    }
+
+    /// Has idle connections let go of the log until the returned value is dropped: a transaction
+    /// that is kept would keep the log from being emptied.
+    pub(crate) fn clear_log(&self) -> Clearing<'_> {
+        self.clearing.fetch_add(1, SeqCst);
+        self.inside.lock().idle.iter().for_each(end);
+        Clearing(self)
     }
 
     /// A connection for a read inside the async task; also says whether it had to wait.
@@ -129,6 +155,15 @@ fn unavailable() -> Error {
         .with_retry_after(Duration::from_secs(1))
 }
 
+/// See [`Pool::clear_log`].
+pub(crate) struct Clearing<'a>(&'a Pool);
+
+impl Drop for Clearing<'_> {
+    fn drop(&mut self) {
+        self.0.clearing.fetch_sub(1, SeqCst);
+    }
+}
+
 /// A connection out of the pool; dropping it brings it back.
 pub(crate) struct Lease {
     session: Option<Session>,
@@ -149,12 +184,22 @@ impl Drop for Lease {
         let mut session = self.session.take();
         if let Some(open) = &session {
             open.control.start_free();
-            let ended = open.conn.is_autocommit() || open.conn.execute_batch("ROLLBACK").is_ok();
-            if !ended {
+            let state = open.held.borrow().as_ref().map(|held| held.state);
+            if state != Some(self.pool.state()) {
+                end(open);
+            }
+            let held = open.held.borrow().is_some();
+            if !held && !open.conn.is_autocommit() {
                 session = None;
             }
         }
         let mut inside = self.pool.inside.lock();
+        // Looked at under the lock, so that whoever wants the log finds it among the idle ones.
+        if let Some(open) = &session
+            && self.pool.clearing.load(SeqCst) > 0
+        {
+            end(open);
+        }
         let keep = self.era == inside.era && inside.idle.len() < self.pool.options.readers_max;
         match session {
             Some(session) if keep => inside.idle.push(session),

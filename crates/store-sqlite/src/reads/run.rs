@@ -19,8 +19,23 @@ pub(crate) struct View {
     pub(crate) position: u64,
 }
 
-/// Starts a read transaction and says what it sees.
+/// A read transaction that stays open between reads: starting and ending one takes locks that
+/// all readers of the file share.
+pub(crate) struct Held {
+    /// The state that was published when it began; it sees that one or a later one.
+    pub(crate) state: u64,
+    view: View,
+}
+
+/// Has a read transaction of the latest state and says what it sees.
 pub(crate) fn begin(shared: &Shared, session: &Session) -> Result<View> {
+    let state = shared.pool.state();
+    if let Some(held) = &*session.held.borrow()
+        && held.state == state
+    {
+        return Ok(held.view.clone());
+    }
+    end(session);
     execute(session, "BEGIN")?;
     let stand = load::stand(&session.conn)?;
     let mut schema = shared.schema.load_full();
@@ -29,17 +44,23 @@ pub(crate) fn begin(shared: &Shared, session: &Session) -> Result<View> {
         let catalogue = load::catalogue(&session.conn)?;
         schema = Arc::new(Schema::of(catalogue, Some(&schema)));
     }
-    Ok(View {
+    let view = View {
         schema,
         position: stand.position,
-    })
+    };
+    *session.held.borrow_mut() = Some(Held {
+        state,
+        view: view.clone(),
+    });
+    Ok(view)
 }
 
 /// Ends the transaction.
 pub(crate) fn end(session: &Session) {
+    *session.held.borrow_mut() = None;
     if !session.conn.is_autocommit() {
         // On failure the connection is closed when it comes back to the pool.
-        let _ = execute(session, "COMMIT");
+        let _ = execute(session, "ROLLBACK");
     }
 }
 
@@ -54,7 +75,9 @@ fn in_view<T>(
     job: &impl Fn(&Session, &View) -> Result<T>,
 ) -> Result<T> {
     let result = begin(shared, session).and_then(|view| job(session, &view));
-    end(session);
+    if result.is_err() {
+        end(session);
+    }
     result
 }
 
@@ -124,6 +147,7 @@ pub(crate) async fn run_long<T: Send + 'static>(
             let session = lease.session()?;
             cancel.during(session, deadline, |session| {
                 let result = begin(&owned, session).and_then(|view| job(session, &view));
+                // It may have taken a while.
                 end(session);
                 result
             })

@@ -94,10 +94,7 @@ impl Reads for HeldSnapshot {
     ) -> BoxFuture<'a, Result<Option<Record>>> {
         let (collection, id) = (collection.to_owned(), id.to_owned());
         Box::pin(self.run(ReadOptions::default(), move |session, view| {
-            match view.schema.layout(&collection) {
-                Some(layout) => Ok(find::by_id(session, layout, &id)?.map(|(_, record)| record)),
-                None => Ok(None),
-            }
+            find::by_id_in(session, view, &collection, &id)
         }))
     }
 

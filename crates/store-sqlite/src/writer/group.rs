@@ -184,16 +184,11 @@ impl Writer {
             let (options, total) = (&shared.common.options, tx.state.log_total);
             log::purge(tx.conn(), options, tx.now_ms, total, 2 * added + 16).map_err(not_done)?;
         }
-        let schema_changed =
-            tx.state.schema.catalogue.version != self.state.schema.catalogue.version;
-        if schema_changed {
-            shared.schema_turn.fetch_add(1, SeqCst);
-        }
         let committed = tx
             .conn()
             .prepare_cached("COMMIT")
             .and_then(|mut statement| statement.raw_execute());
-        let result = match committed {
+        match committed {
             Ok(_) => {
                 self.publish(tx.state);
                 shared.common.counters.commits.fetch_add(1, Relaxed);
@@ -202,11 +197,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => Err((commit_failure(&error), sqlite(error))),
-        };
-        if schema_changed {
-            shared.schema_turn.fetch_add(1, SeqCst);
         }
-        result
     }
 
     /// Makes a committed state the one that reads start from.
@@ -215,6 +206,7 @@ impl Writer {
             self.shared.schema.store(state.schema.clone());
         }
         self.shared.position.store(state.position, SeqCst);
+        self.shared.pool.publish();
         self.state = state;
     }
 }

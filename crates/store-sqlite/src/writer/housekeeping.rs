@@ -51,6 +51,7 @@ impl Writer {
     /// next growth tries again.
     fn truncate_log(&mut self, session: &Session) {
         let conn = &session.conn;
+        let clearing = self.shared.pool.clear_log();
         let emptied = conn
             .busy_timeout(Duration::from_millis(100))
             .and_then(|()| {
@@ -58,6 +59,7 @@ impl Writer {
                     row.get::<_, i64>(0)
                 })
             });
+        drop(clearing);
         if let Err(error) = conn.busy_timeout(Duration::from_secs(5)) {
             tracing::warn!(?error, "the writer's patience could not be reset");
         }

@@ -8,14 +8,16 @@ use crate::connection::Session;
 use crate::files::DataDir;
 use crate::metrics::Counters;
 use crate::options::Options;
+use crate::reads;
 use crate::shared::{Common, Shared};
 use basalt_base::{Map, Reason, Result, Timestamp};
 use basalt_store::{
-    Acl, Action, FieldDef, FieldType, Precondition, RecordWrite, SchemaChange, StoreId, Write,
-    WriteBatch,
+    Acl, Action, FieldDef, FieldType, Precondition, Query, ReadOptions, RecordWrite, SchemaChange,
+    StoreId, Write, WriteBatch,
 };
 use crossbeam_channel::Sender;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::oneshot;
 
 struct Bench {
@@ -198,4 +200,28 @@ fn nothing_is_appended_to_a_log_that_an_earlier_writer_left() {
     bench.session = bench.writer.reopen().unwrap();
     assert_eq!(bench.log_bytes(), 0);
     assert_eq!(bench.count(), 1);
+}
+
+#[test]
+fn reads_see_each_commit_and_idle_connections_leave_the_log() {
+    let mut bench = bench();
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap();
+    let seen = |bench: &Bench| {
+        let count = |session: &Session, view: &reads::View| {
+            reads::collect::count(session, view, &Query::all("T"))
+        };
+        let read = reads::run(&bench.writer.shared, ReadOptions::default(), count);
+        runtime.block_on(read).unwrap()
+    };
+    for n in 1..4 {
+        bench.group(vec![vec![create(&n.to_string(), 1)]]);
+        assert_eq!(seen(&bench), n);
+        assert_eq!(seen(&bench), n, "in the transaction of the read before");
+    }
+    assert!(bench.log_bytes() > 0);
+    bench.writer.shared.wal_pages.store(1, Relaxed);
+    bench.writer.idle(&bench.session, 3);
+    assert_eq!(bench.log_bytes(), 0);
+    assert_eq!(seen(&bench), 3);
 }
