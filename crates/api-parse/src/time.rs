@@ -20,11 +20,18 @@ pub fn write(out: &mut Vec<u8>, time: Timestamp) {
         out.extend_from_slice(&digits);
     }
     put(&mut text[..4], year);
-    put(&mut text[5..7], month);
-    put(&mut text[8..10], day);
-    put(&mut text[11..13], second / 3_600);
-    put(&mut text[14..16], second / 60 % 60);
-    put(&mut text[17..19], second % 60);
+    let second = second as u32;
+    let pairs = [
+        (5, month as u32),
+        (8, day as u32),
+        (11, second / 3_600),
+        (14, second / 60 % 60),
+        (17, second % 60),
+    ];
+    for (at, number) in pairs {
+        text[at] += (number / 10) as u8;
+        text[at + 1] += (number % 10) as u8;
+    }
     put(&mut text[20..23], millis.rem_euclid(1_000));
     let from = if (0..=9_999).contains(&year) { 0 } else { 4 };
     out.extend_from_slice(&text[from..]);

@@ -6,12 +6,28 @@ pub fn plain_len(text: &[u8]) -> usize {
     let (blocks, _) = text.as_chunks::<16>();
     // Without a branch for each byte, so that a block is compared at once.
     let is_plain = |block: &&[u8; 16]| !block.iter().fold(false, |found, b| found | is_special(*b));
-    let from = 16 * blocks.iter().take_while(is_plain).count();
+    let mut from = 16 * blocks.iter().take_while(is_plain).count();
+    if let Some(word) = text[from..].first_chunk::<8>()
+        && !has_special(u64::from_le_bytes(*word))
+    {
+        from += 8;
+    }
     let rest = &text[from..];
     from + rest
         .iter()
         .position(|b| is_special(*b))
         .unwrap_or(rest.len())
+}
+
+/// Whether one of the bytes of a word is special: subtracting borrows from the top bit of a byte
+/// that is too small, and what is equal to a pattern is zero after XOR.
+fn has_special(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word;
+    let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
+    let slashes = below(word ^ (ONES * u64::from(b'\\')), 1);
+    (below(word, 0x20) | quotes | slashes) & TOPS != 0
 }
 
 fn is_special(byte: u8) -> bool {

@@ -2,7 +2,7 @@
 
 use super::check_size;
 use super::value::{Files, iso, pointer, relation, value};
-use super::writer::{Fields, list};
+use super::writer::{Fields, list, string};
 use basalt_base::{Reference, Result, Value};
 use basalt_data::{Created, Include, Included, Updated};
 use basalt_store::{Acl, AclEntry, Collection, FieldType, Record};
@@ -33,7 +33,7 @@ pub fn object(
     shape: &Shape<'_>,
 ) -> Result<()> {
     let mut fields = Fields::open(out);
-    fields.text("objectId", &record.id);
+    string(fields.plain_key("objectId"), &record.id);
     body(&mut fields, record, collection, include, shape.keys, shape)?;
     if let Some(class) = shape.class {
         fields.text("className", class);
@@ -71,8 +71,8 @@ fn body(
             relation(fields.key(&field.def.name), target);
         }
     }
-    iso(fields.key("createdAt"), record.created_at);
-    iso(fields.key("updatedAt"), record.updated_at);
+    iso(fields.plain_key("createdAt"), record.created_at);
+    iso(fields.plain_key("updatedAt"), record.updated_at);
     acl(fields, &record.acl);
     Ok(())
 }
@@ -92,9 +92,11 @@ fn field(
     };
     if let Value::Reference(reference) = content
         && node.here
-        && !shape.included.contains_key(reference)
     {
-        return Ok(());
+        return match shape.included.get(reference) {
+            Some(target) => included(fields.key(name), target, node, shape),
+            None => Ok(()),
+        };
     }
     nested(fields.key(name), content, node, shape)
 }
@@ -140,7 +142,7 @@ fn nested(out: &mut Vec<u8>, content: &Value, node: &Include, shape: &Shape<'_>)
 fn included(out: &mut Vec<u8>, target: &Included, node: &Include, shape: &Shape<'_>) -> Result<()> {
     check_size(out)?;
     let mut fields = Fields::open(out);
-    fields.text("objectId", &target.record.id);
+    string(fields.plain_key("objectId"), &target.record.id);
     let keys = node.keys.as_deref();
     body(
         &mut fields,
@@ -150,8 +152,8 @@ fn included(out: &mut Vec<u8>, target: &Included, node: &Include, shape: &Shape<
         keys,
         shape,
     )?;
-    fields.text("__type", "Object");
-    fields.text("className", &target.collection.name);
+    fields.plain_key("__type").extend_from_slice(b"\"Object\"");
+    string(fields.plain_key("className"), &target.collection.name);
     fields.close();
     Ok(())
 }
@@ -164,20 +166,19 @@ fn acl(fields: &mut Fields<'_>, acl: &Acl) {
     let public = [AclEntry::Public];
     let read = acl.read.as_deref().unwrap_or(&public);
     let write = acl.write.as_deref().unwrap_or(&public);
-    let mut entries = Fields::open(fields.key("ACL"));
+    let mut entries = Fields::open(fields.plain_key("ACL"));
     let extra = write.iter().filter(|entry| !read.contains(entry));
     for entry in read.iter().chain(extra) {
-        let name = match entry {
-            AclEntry::Public => "*".to_owned(),
-            AclEntry::User(id) => id.to_string(),
-            AclEntry::Role(name) => format!("role:{name}"),
-        };
-        let mut rights = Fields::open(entries.key(&name));
+        let mut rights = Fields::open(match entry {
+            AclEntry::Public => entries.plain_key("*"),
+            AclEntry::User(id) => entries.key(id),
+            AclEntry::Role(name) => entries.key(&format!("role:{name}")),
+        });
         if read.contains(entry) {
-            rights.raw("read", b"true");
+            rights.plain_key("read").extend_from_slice(b"true");
         }
         if write.contains(entry) {
-            rights.raw("write", b"true");
+            rights.plain_key("write").extend_from_slice(b"true");
         }
         rights.close();
     }

@@ -26,6 +26,17 @@ impl<'o> Fields<'o> {
         self.out
     }
 
+    /// Writes a key that is known to be plain; the caller writes exactly one value after it.
+    pub fn plain_key(&mut self, name: &'static str) -> &mut Vec<u8> {
+        self.out.reserve(name.len() + 4);
+        self.out
+            .extend_from_slice(if self.first { b"\"" } else { b",\"" });
+        self.first = false;
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out
+    }
+
     /// Writes a key with text.
     pub fn text(&mut self, name: &str, text: &str) {
         string(self.key(name), text);
