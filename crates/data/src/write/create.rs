@@ -2,7 +2,7 @@
 
 use super::step::{
     Outcome, Step, Target, add_fields_from, check_required, check_with_guard, draft, is_guarded,
-    outcome, relation_steps, run_before_save, run_guard, store_ops, unknown_results,
+    outcome, relation_steps, run_before_save, run_guard, take_store_ops, unknown_results,
     with_own_access,
 };
 use super::{infer::Inference, input};
@@ -217,7 +217,7 @@ fn build(
     let mut writes = inference.steps(&draft.writes_before);
     writes.append(&mut draft.writes_before);
     let future = inference.future();
-    let mut ops: Vec<FieldOp> = store_ops(&draft.changes, &future).cloned().collect();
+    let mut ops = take_store_ops(&mut draft.changes, &future);
     start_lists(&mut ops);
     let acl = draft.acl.take().unwrap_or_default();
     let write = |action, precondition, at| {

@@ -9,6 +9,7 @@ use basalt_store::{
     Catalogue, Collection, FieldDef, FieldRef, FieldType, IndexColumn, IndexDef, IndexKind, Op,
     SchemaChange, Write,
 };
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The fields that a write needs and the collection lacks.
@@ -110,8 +111,7 @@ impl<'a> Inference<'a> {
         let present = self.collection.into_iter().flat_map(|c| &c.fields);
         let mut all = present.map(|f| &f.def).chain(&self.new);
         let other = |def: &FieldDef| def.ty == FieldType::GeoPoint && *def.name != *field;
-        let known = self.known(field).is_some();
-        if known || *ty != FieldType::GeoPoint || !all.any(other) {
+        if *ty != FieldType::GeoPoint || self.known(field).is_some() || !all.any(other) {
             return Ok(());
         }
         Err(Error::new(
@@ -198,8 +198,9 @@ impl<'a> Inference<'a> {
     }
 
     /// The collection as the write will find it, for simulating the write.
-    pub(super) fn future(&self) -> Collection {
+    pub(super) fn future(&self) -> Cow<'a, Collection> {
         let mut collection = match self.collection {
+            Some(collection) if self.new.is_empty() => return Cow::Borrowed(collection),
             Some(collection) => collection.clone(),
             None => Collection {
                 id: basalt_store::CollectionId(0),
@@ -216,7 +217,7 @@ impl<'a> Inference<'a> {
                 def: def.clone(),
             });
         }
-        collection
+        Cow::Owned(collection)
     }
 }
 

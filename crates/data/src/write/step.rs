@@ -250,14 +250,37 @@ pub(super) fn store_ops<'a>(
     collection: &'a Collection,
 ) -> impl Iterator<Item = &'a FieldOp> {
     changes.iter().filter_map(|change| match change {
-        FieldChange::Field(op) => match collection.field(field_of(change)?) {
-            Some(field) => {
-                (!matches!(field.def.ty, basalt_store::FieldType::Relation(_))).then_some(op)
-            }
-            None => op.needs_no_field().then_some(op),
-        },
+        FieldChange::Field(op) if is_stored(change, op, collection) => Some(op),
         _ => None,
     })
+}
+
+/// The same, taken out of the changes; those of relations stay.
+pub(super) fn take_store_ops(
+    changes: &mut Vec<FieldChange>,
+    collection: &Collection,
+) -> Vec<FieldOp> {
+    let mut ops = Vec::with_capacity(changes.len());
+    for change in std::mem::take(changes) {
+        let stored = match &change {
+            FieldChange::Field(op) => is_stored(&change, op, collection),
+            _ => false,
+        };
+        match change {
+            FieldChange::Field(op) if stored => ops.push(op),
+            FieldChange::Field(_) => {}
+            other => changes.push(other),
+        }
+    }
+    ops
+}
+
+fn is_stored(change: &FieldChange, op: &FieldOp, collection: &Collection) -> bool {
+    match field_of(change).map(|name| collection.field(name)) {
+        Some(Some(field)) => !matches!(field.def.ty, basalt_store::FieldType::Relation(_)),
+        Some(None) => op.needs_no_field(),
+        None => false,
+    }
 }
 
 /// The steps on the pairs of relations.
