@@ -17,7 +17,7 @@ pub(super) async fn follow(
     records: &[Record],
 ) -> Result<HashMap<Reference, Included>> {
     let mut included = HashMap::new();
-    let mut level = Wanted::default();
+    let mut level = Wanted(HashMap::with_capacity(records.len()));
     for record in records {
         level.gather(record, &plan.include);
     }
@@ -90,6 +90,7 @@ async fn fetch(
             None => by_collection.push((name, vec![&reference.id])),
         }
     }
+    included.reserve(wanted.0.len());
     for (name, ids) in by_collection {
         for found in of_collection(reader, call, name, &ids).await? {
             let reference = Reference {
