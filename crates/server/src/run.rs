@@ -98,7 +98,7 @@ impl Server {
         let apps = Arc::clone(&self.router.apps);
         let first = self.ready.app.clone();
         // Whoever comes first should not have to wait for the database to open.
-        tokio::spawn(async move {
+        let opening = tokio::spawn(async move {
             let opened = match apps.app(&first).await {
                 Ok(Some(app)) if with_sample => sample::fill(&app).await,
                 other => other.map(|_| ()),
@@ -115,6 +115,10 @@ impl Server {
             "serving"
         );
         let cut = self.listener.serve(self.router, stop).await;
+        // It holds the store; whoever starts on this folder next must find it closed.
+        if opening.await.is_err() {
+            tracing::error!("opening the first app panicked");
+        }
         tracing::info!(connections_cut = cut, "stopped");
     }
 }

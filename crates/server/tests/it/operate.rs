@@ -140,6 +140,17 @@ async fn a_second_server_on_the_same_folder_does_not_start() {
 }
 
 #[tokio::test]
+async fn a_server_that_ended_has_let_go_of_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        // Stopped before its first app is open.
+        let settings = settings(&folder, Mode::Production);
+        let outcome = basalt_server::serve(settings, false, |_| {}, async {}).await;
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn settings_that_are_dangerous_stop_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let open = Settings {
