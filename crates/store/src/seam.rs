@@ -87,6 +87,13 @@ pub trait AppStore: Reads {
     /// The position of the last commit. Cheap.
     fn position(&self) -> Position;
 
+    /// Learns what other processes committed to this app, where others may ([`Store::is_shared`]):
+    /// the catalogue and the position of the last commit. Reads of a shared store are exact without
+    /// it; caches above the store live by it.
+    fn refresh(&self) -> BoxFuture<'_, Result<Position>> {
+        Box::pin(async { Ok(self.position()) })
+    }
+
     /// Several reads at one state.
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>>;
 
@@ -178,6 +185,11 @@ pub trait Store: Send + Sync {
 
     /// Deletes the data of an app for good; it must not be open.
     fn delete_app(&self, id: StoreId) -> BoxFuture<'_, Result<()>>;
+
+    /// Whether other processes may write to the same data at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// Readings for `/metrics`.
     fn metrics(&self) -> Vec<Reading>;
