@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// The object after a write, or `None` when the write deletes it. Does not look at the
 /// precondition; see [`check_precondition`].
 ///
-/// `rev` becomes the revision. Fails with `DuplicateValue` for a `Create` of an existing object,
+/// `rev` becomes the revision. Fails with `DuplicateValue` for a `Create` or `Restore` of an existing
+/// object,
 /// `ObjectNotFound` for an `Update` without `upsert` or a `Delete` of a missing one,
 /// `SchemaMismatch` or `IncorrectType` when a value does not fit, and `Internal` when the catalogue
 /// lacks a field: callers ensure fields first. Null needs no field and is kept under its name.
@@ -27,24 +28,22 @@ pub fn apply(
 ) -> Result<Option<Record>> {
     let at = write.at.truncate_to_millis();
     match (&write.action, before) {
-        (Action::Create { .. }, Some(_)) => Err(taken()),
+        (Action::Create { .. } | Action::Restore { .. }, Some(_)) => Err(taken()),
         (Action::Create { fields, acl }, None) => {
+            let record = blank(&write.id, at, rev);
+            make(collection, record, fields, acl).map(Some)
+        }
+        (
+            Action::Restore {
+                created_at,
+                fields,
+                acl,
+            },
+            None,
+        ) => {
             let mut record = blank(&write.id, at, rev);
-            record.acl = acl.clone();
-            for (name, value) in fields {
-                let value = match collection.field(name) {
-                    None if matches!(value, Value::Null) && keeps_null(name) => Value::Null,
-                    _ => fit(
-                        collection,
-                        name,
-                        field_type(collection, name)?,
-                        value.clone(),
-                    )?,
-                };
-                record.set(name, value);
-            }
-            in_collection_order(collection, &mut record);
-            Ok(Some(record))
+            record.created_at = created_at.truncate_to_millis();
+            make(collection, record, fields, acl).map(Some)
         }
         (Action::Delete, Some(_)) => Ok(None),
         (Action::Delete | Action::Update { upsert: false, .. }, None) => Err(not_found()),
@@ -58,6 +57,30 @@ pub fn apply(
             Ok(Some(record))
         }
     }
+}
+
+/// A new object from its fields.
+fn make(
+    collection: &Collection,
+    mut record: Record,
+    fields: &[(Arc<str>, Value)],
+    acl: &Acl,
+) -> Result<Record> {
+    record.acl = acl.clone();
+    for (name, value) in fields {
+        let value = match collection.field(name) {
+            None if matches!(value, Value::Null) && keeps_null(name) => Value::Null,
+            _ => fit(
+                collection,
+                name,
+                field_type(collection, name)?,
+                value.clone(),
+            )?,
+        };
+        record.set(name, value);
+    }
+    in_collection_order(collection, &mut record);
+    Ok(record)
 }
 
 /// Applies operations in order to an object; `is_new` lets `SetOnInsert` through. After an error

@@ -70,6 +70,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! { @cases $factory;
             crud {
                 created_objects_are_read_back
+                restored_objects_keep_their_times
                 every_type_keeps_its_value
                 missing_objects_and_collections_read_as_nothing
                 creating_twice_is_refused

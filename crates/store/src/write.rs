@@ -78,6 +78,16 @@ pub enum Action {
         /// Its permissions.
         acl: Acl,
     },
+    /// Makes the object as it was somewhere else: like `Create`, but with the time at which it was
+    /// created there. The write's own time becomes `updated_at`.
+    Restore {
+        /// When it was created; truncated to ms.
+        created_at: Timestamp,
+        /// Named fields and their values.
+        fields: Vec<(Arc<str>, Value)>,
+        /// Its permissions.
+        acl: Acl,
+    },
     /// Applies operations in order; with `upsert` a missing object is made from them.
     Update {
         /// The operations.

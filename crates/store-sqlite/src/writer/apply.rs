@@ -54,7 +54,8 @@ fn record(tx: &mut Tx<'_>, write: &RecordWrite) -> Result<Written> {
         Precondition::None | Precondition::Absent
     );
     // The unique index on the id refuses a create of what exists: no need to look first.
-    let blind = absent && matches!(write.action, Action::Create { .. });
+    let makes = matches!(write.action, Action::Create { .. } | Action::Restore { .. });
+    let blind = absent && makes;
     let current = if blind {
         None
     } else {

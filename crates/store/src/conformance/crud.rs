@@ -44,6 +44,31 @@ pub async fn created_objects_are_read_back(h: &dyn Harness) {
     assert!(f.get("Post", "a").await.is_none());
 }
 
+pub async fn restored_objects_keep_their_times(h: &dyn Harness) {
+    let f = posts(h).await;
+    let restore = || {
+        let action = Action::Restore {
+            created_at: Timestamp::new(-5, 1_999_999),
+            fields: fields(r#"{"title":"old","n":null,"loose":null}"#),
+            acl: Acl {
+                read: Some(vec![AclEntry::User("u".into())]),
+                write: None,
+            },
+        };
+        with(Precondition::None, action)
+    };
+    let Written::Record { after, .. } = f.write(restore()).await.unwrap() else {
+        panic!("an object is made");
+    };
+    let made = after.unwrap();
+    assert_eq!(made.created_at, Timestamp::from_millis(-4_999));
+    assert_eq!(made.updated_at, Timestamp::from_millis(AT));
+    assert_eq!(made.get("loose"), Some(&Value::Null));
+    let read = f.get("Post", "a").await.unwrap();
+    assert!(same_record(&made, &read), "{made:?} {read:?}");
+    refused!(f.write(restore()).await, DuplicateValue);
+}
+
 pub async fn every_type_keeps_its_value(h: &dyn Harness) {
     let f = Fixture::open(h).await;
     let rows = [
