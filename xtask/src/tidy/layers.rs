@@ -10,6 +10,7 @@ const ENGINES: &[&str] = &[
     "store",
     "store-sqlite",
     "store-postgres",
+    "store-postgres",
     "data",
     "identity",
     "live",

@@ -1,0 +1,1 @@
+//! Objects as rows: columns to values and back.

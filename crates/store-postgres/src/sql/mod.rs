@@ -1,0 +1,1 @@
+//! From the query model to SQL.
