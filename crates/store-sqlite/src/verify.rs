@@ -4,7 +4,7 @@ use crate::connection::Session;
 use crate::error::Typed;
 use crate::reads::View;
 use crate::row;
-use crate::schema::{Layout, Shape, load};
+use crate::schema::{Layout, Shape, dropped_columns, dropped_fields, load};
 use basalt_base::Result;
 use basalt_store::codec;
 use std::collections::HashSet;
@@ -119,15 +119,34 @@ fn changes(session: &Session, problems: &mut Vec<String>) -> Result<()> {
 
 fn columns(session: &Session, layout: &Layout, problems: &mut Vec<String>) -> Result<()> {
     let sql = format!("SELECT name FROM pragma_table_info('{}')", layout.table);
-    let present: HashSet<String> = texts(session, &sql)?.into_iter().collect();
+    let mut present: HashSet<String> = texts(session, &sql)?.into_iter().collect();
+    let table = &layout.table;
     for column in &layout.columns {
         for (suffix, _) in column.shape.declared() {
             let name = format!("{}{suffix}", column.physical());
-            if !present.contains(&name) {
-                let table = &layout.table;
+            if !present.remove(&name) {
                 problems.push(format!("Column {name} of table {table} is missing."));
             }
         }
+    }
+    for (field, spare) in dropped_fields(&session.conn, layout.collection.id.0)? {
+        for column in dropped_columns(&session.conn, table, field)? {
+            let name = column.name;
+            let filled = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {name} IS NOT NULL)");
+            if spare && number(session, &filled)? != 0 {
+                problems.push(format!("Column {name} of table {table} is not empty."));
+            }
+            present.remove(&name);
+        }
+    }
+    let is_field = |name: &&String| {
+        let rest = name.strip_prefix('c');
+        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    for orphan in present.iter().filter(is_field) {
+        problems.push(format!(
+            "Column {orphan} of table {table} belongs to no field."
+        ));
     }
     Ok(())
 }

@@ -188,6 +188,23 @@ pub enum SchemaChange {
     },
 }
 
+impl SchemaChange {
+    /// The collection that is changed, and a word for how; for logs.
+    pub fn subject(&self) -> (&str, &'static str) {
+        match self {
+            Self::EnsureCollection { name, .. } => (name, "ensure collection"),
+            Self::CreateCollection { name, .. } => (name, "create collection"),
+            Self::EnsureField { collection, .. } => (collection, "ensure field"),
+            Self::AlterField { collection, .. } => (collection, "alter field"),
+            Self::DropField { collection, .. } => (collection, "drop field"),
+            Self::DropCollection { name, .. } => (name, "drop collection"),
+            Self::SetRules { collection, .. } => (collection, "set rules"),
+            Self::CreateIndex { collection, .. } => (collection, "create index"),
+            Self::DropIndex { collection, .. } => (collection, "drop index"),
+        }
+    }
+}
+
 /// One step of a batch. Open: documents and tasks join it later.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -1,6 +1,6 @@
 //! Changes of the catalogue, inside the writer's transaction.
 
-use super::{Column, Layout, Schema, indexes, load};
+use super::{Column, Layout, Schema, dropped, indexes, load};
 use crate::error::Typed;
 use basalt_base::{Error, Map, Reason, Result, Value};
 use basalt_store::{Collection, CollectionId, Field, FieldDef, FieldId, SchemaChange, codec};
@@ -157,7 +157,11 @@ fn ensure_field(
     });
     let new_schema = schema.with(&layout.collection.name, Some(changed));
     if let Some(column) = existing(&new_schema, collection)?.columns.last() {
-        add_columns(conn, &layout.table, column)?;
+        let collection = layout.collection.id.0;
+        if !dropped::reuse(conn, collection, &layout.table, column)? {
+            add_columns(conn, &layout.table, column)?;
+        }
+        add_tree(conn, column)?;
     }
     Ok(Some(new_schema))
 }
@@ -183,6 +187,10 @@ fn add_columns(conn: &Connection, table: &str, column: &Column) -> Result<()> {
             _ => crate::error::sqlite(error),
         })?;
     }
+    Ok(())
+}
+
+fn add_tree(conn: &Connection, column: &Column) -> Result<()> {
     if column.shape == super::Shape::Geo {
         conn.execute_batch(&format!(
             "CREATE VIRTUAL TABLE {} USING rtree(n, lat0, lat1, lng0, lng1)",
@@ -215,7 +223,8 @@ fn alter_field(
     Ok(schema.with(&layout.collection.name, Some(changed)))
 }
 
-/// The column stays in the table, unread: rewriting the rows would hold up other writes.
+/// The column stays in the table for now, unread: rewriting the rows would hold up other writes.
+/// The writer empties it when it has time.
 fn drop_field(conn: &Connection, schema: &Schema, collection: &str, name: &str) -> Result<Schema> {
     let layout = existing(schema, collection)?;
     let Some(column) = layout.column(name) else {
@@ -226,6 +235,7 @@ fn drop_field(conn: &Connection, schema: &Schema, collection: &str, name: &str) 
     changed.fields.retain(|f| *f.def.name != *name);
     conn.execute("DELETE FROM basalt_fields WHERE id = ?", [column.id.0])
         .typed()?;
+    dropped::note(conn, layout.collection.id.0, column)?;
     drop_nulls(conn, layout, name)?;
     if column.shape == super::Shape::Geo {
         conn.execute_batch(&format!("DROP TABLE {}", column.tree()))
@@ -286,6 +296,7 @@ fn forget(conn: &Connection, layout: &Layout) -> Result<()> {
             .and_then(|mut s| s.execute([id]))
             .typed()?;
     }
+    dropped::forget(conn, id)?;
     for column in &layout.columns {
         if column.shape == super::Shape::Geo {
             conn.execute_batch(&format!("DROP TABLE {}", column.tree()))

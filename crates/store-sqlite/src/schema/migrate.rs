@@ -5,7 +5,8 @@ use basalt_base::{Error, Reason, Result};
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The steps of an app's file, oldest first; never change one that was released.
-pub(crate) const APP: &[&str] = &["
+pub(crate) const APP: &[&str] = &[
+    "
     CREATE TABLE basalt_meta (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         version INTEGER NOT NULL,       -- of the catalogue
@@ -53,7 +54,22 @@ pub(crate) const APP: &[&str] = &["
         before TEXT,
         after TEXT
     ) STRICT;
-    "];
+    ",
+    // Columns of fields that were dropped before this table existed are found by their names.
+    "
+    CREATE TABLE basalt_dropped_fields (    -- columns whose space is still to be reclaimed
+        field INTEGER PRIMARY KEY,
+        collection INTEGER NOT NULL,
+        emptied INTEGER NOT NULL,           -- rows up to this number are done
+        spare INTEGER NOT NULL              -- 1 once empty everywhere and kept for another field
+    ) STRICT;
+    INSERT INTO basalt_dropped_fields
+        SELECT DISTINCT CAST(substr(p.name, 2) AS INTEGER), c.id, 0, 0
+        FROM basalt_collections c JOIN pragma_table_info('t' || c.id) p
+        WHERE p.name GLOB 'c[0-9]*'
+            AND CAST(substr(p.name, 2) AS INTEGER) NOT IN (SELECT id FROM basalt_fields);
+    ",
+];
 
 /// The steps of `system.db`.
 pub(crate) const SYSTEM: &[&str] = &["

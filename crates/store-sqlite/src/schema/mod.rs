@@ -1,6 +1,7 @@
 //! The catalogue and its physical side.
 
 pub(crate) mod ddl;
+mod dropped;
 mod indexes;
 mod layout;
 pub(crate) mod load;
@@ -8,6 +9,10 @@ pub(crate) mod migrate;
 mod types;
 mod views;
 
+pub(crate) use dropped::{
+    columns as dropped_columns, give_up as give_up_columns, is_pending as is_reclaim_pending,
+    noted as dropped_fields,
+};
 pub(crate) use indexes::{duplicate, violated};
 pub(crate) use layout::{Column, HEAD, HEAD_LEN, Layout, Shape};
 pub(crate) use views::refresh as refresh_views;

@@ -5,16 +5,20 @@ use super::log::{self, Entry};
 use crate::error::{Typed, sqlite};
 use crate::reads::find;
 use crate::row;
-use crate::schema::{Column, Layout, Shape, ddl, duplicate, violated};
+use crate::schema::{Column, Layout, Schema, Shape, ddl, duplicate, violated};
 use crate::sql;
 use basalt_base::{Error, GeoPoint, Reason, Result, Value};
 use basalt_store::{
-    Action, Filter, Precondition, Query, Record, RecordWrite, Write, Written, apply,
+    Action, Filter, Precondition, Query, Record, RecordWrite, SchemaChange, Write, Written, apply,
 };
 use rusqlite::{ErrorCode, params};
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A schema change that takes longer is logged.
+const SCHEMA_CHANGE_SLOW: Duration = Duration::from_millis(200);
 
 /// Applies a step of a batch.
 pub(super) fn step(tx: &mut Tx<'_>, write: &Write) -> Result<Written> {
@@ -26,8 +30,7 @@ pub(super) fn step(tx: &mut Tx<'_>, write: &Write) -> Result<Written> {
             limit,
         } => delete_matching(tx, collection, filter, *limit),
         Write::Schema(change) => {
-            let changed = ddl::apply(tx.conn(), &tx.state.schema, change)?;
-            if let Some(schema) = changed {
+            if let Some(schema) = schema_change(tx, change)? {
                 let ids = schema.layouts().filter(|layout| {
                     let old = tx.state.schema.layout(&layout.collection.name);
                     old.is_none_or(|old| !Arc::ptr_eq(old, layout))
@@ -42,6 +45,30 @@ pub(super) fn step(tx: &mut Tx<'_>, write: &Write) -> Result<Written> {
             "This store does not have this kind of write.",
         )),
     }
+}
+
+/// Changes the schema, and says when that held up other writes for long.
+fn schema_change(tx: &Tx<'_>, change: &SchemaChange) -> Result<Option<Schema>> {
+    let clock = &tx.common.options.clock;
+    let started = clock.monotonic();
+    let changed = ddl::apply(tx.conn(), &tx.state.schema, change)?;
+    if changed.is_some() {
+        let took = clock.monotonic().since(started);
+        tx.common.counters.schema_change(took);
+        if took >= SCHEMA_CHANGE_SLOW {
+            let held_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let (collection, change) = change.subject();
+            let store = tx.session.conn.path();
+            tracing::warn!(
+                held_ms,
+                store,
+                collection,
+                change,
+                "a schema change held up the app's writes"
+            );
+        }
+    }
+    Ok(changed)
 }
 
 fn record(tx: &mut Tx<'_>, write: &RecordWrite) -> Result<Written> {

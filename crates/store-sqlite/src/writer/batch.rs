@@ -4,6 +4,7 @@ use super::apply;
 use crate::connection::Session;
 use crate::error::Typed;
 use crate::schema::{Schema, ddl};
+use crate::shared::Common;
 use basalt_base::{Error, Reason, Result, Timestamp};
 use basalt_store::{CollectionId, ReadCheck, Write, WriteBatch, Written};
 use rusqlite::{Connection, OptionalExtension};
@@ -31,6 +32,8 @@ pub(super) struct Tx<'a> {
     pub(super) record_bytes_max: usize,
     /// Whether the batch under way has changed something.
     pub(super) dirty: bool,
+    /// How schema changes are timed and counted.
+    pub(super) common: Arc<Common>,
 }
 
 /// Why a batch was not applied.

@@ -163,6 +163,7 @@ impl Writer {
             now_ms: now.millis(),
             record_bytes_max: self.shared.common.options.record_bytes_max,
             dirty: false,
+            common: self.shared.common.clone(),
         }
     }
 
@@ -204,6 +205,7 @@ impl Writer {
     pub(super) fn publish(&mut self, state: State) {
         if !Arc::ptr_eq(&state.schema, &self.state.schema) {
             self.shared.schema.store(state.schema.clone());
+            self.reclaiming = true;
         }
         self.shared.position.store(state.position, SeqCst);
         self.shared.pool.publish();

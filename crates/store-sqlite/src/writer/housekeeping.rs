@@ -1,21 +1,23 @@
 //! What the writer does besides writing: keeping the write-ahead log short, purging the change
-//! log, and reclaiming the space of dropped collections, in slices when nothing else waits.
+//! log, and reclaiming the space of dropped collections and fields, in slices when nothing else
+//! waits.
 
 use super::group::Trust;
 use super::log;
+use super::reclaim::{self, SLICE_ROWS};
 use super::thread::Writer;
 use crate::connection::Session;
-use crate::error::Typed;
 use basalt_base::Result;
-use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
 
 /// Bytes of a page of the database and of its frame in the log.
 const PAGE_BYTES: u64 = 4_096 + 24;
 /// How long a slice of idle work may hold up a write that comes in meanwhile.
 const SLICE_MAX: Duration = Duration::from_millis(20);
-/// Rows of a dropped collection, or of the change log, removed before the clock is looked at.
-const SLICE_ROWS: u64 = 200;
+/// When a slice stops taking more rows, so that its commit still fits.
+const SLICE_ROWS_TIME: Duration = Duration::from_millis(8);
+/// How often a writer that is never idle does a slice.
+const BUSY_SLICE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long to wait for work before the next idle step; `None` for as long as it takes.
 pub(super) fn pause(quiet: u32) -> Option<Duration> {
@@ -91,7 +93,7 @@ impl Writer {
         while self.inbox.is_empty() {
             let started = clock.monotonic();
             match self.slice(session) {
-                Ok(true) => {}
+                Ok(true) => self.tend_log(session),
                 Ok(false) => break,
                 Err(error) => {
                     let _ = session.conn.execute_batch("ROLLBACK");
@@ -107,27 +109,44 @@ impl Writer {
         Trust::Kept
     }
 
+    /// A slice between writes when something has been waiting to be reclaimed for a while: a
+    /// writer that is never idle would else never get to it.
+    pub(super) fn slice_between(&mut self, session: &Session) -> Trust {
+        let now = self.shared.common.options.clock.monotonic();
+        if !self.reclaiming || now.since(self.sliced_at) < BUSY_SLICE_EVERY {
+            return Trust::Kept;
+        }
+        if let Err(error) = self.slice(session) {
+            let _ = session.conn.execute_batch("ROLLBACK");
+            tracing::warn!(?error, "idle work of the store failed");
+        }
+        Trust::Kept
+    }
+
     /// A transaction of idle work of about [`SLICE_MAX`]; says whether there is more.
-    fn slice(&mut self, session: &Session) -> Result<bool> {
+    pub(super) fn slice(&mut self, session: &Session) -> Result<bool> {
         let common = self.shared.common.clone();
         let (options, clock) = (&common.options, &common.options.clock);
         let started = clock.monotonic();
+        self.sliced_at = started;
         let mut tx = self.transaction(session);
         tx.execute("BEGIN IMMEDIATE")?;
         let mut more = true;
         let mut changed = false;
-        while more && clock.monotonic().since(started) < SLICE_MAX {
+        while more && clock.monotonic().since(started) < SLICE_ROWS_TIME {
             let total = tx.state.log_total;
             let purged = log::purge(tx.conn(), options, tx.now_ms, total, SLICE_ROWS)?;
-            more = purged > 0 || reclaim(tx.conn())?;
+            more = purged > 0 || reclaim::step(tx.conn())?;
             changed |= more;
         }
         tx.dirty = changed;
         if !changed {
             tx.execute("ROLLBACK")?;
+            self.reclaiming = false;
             return Ok(false);
         }
         self.commit(tx, 0).map_err(|(_, error)| error)?;
+        self.reclaiming = more;
         Ok(more)
     }
 }
@@ -137,23 +156,4 @@ pub(super) fn finish(session: &Session) {
     if let Err(error) = session.conn.execute_batch("PRAGMA optimize") {
         tracing::debug!(?error, "the planner's statistics could not be renewed");
     }
-}
-
-/// Removes some rows of a dropped collection's table, and the table once it is empty; says whether
-/// there was anything to do.
-fn reclaim(conn: &Connection) -> Result<bool> {
-    let id: Option<u32> = conn
-        .prepare_cached("SELECT collection FROM basalt_dropped LIMIT 1")
-        .and_then(|mut s| s.query_row([], |row| row.get(0)).optional())
-        .typed()?;
-    let Some(id) = id else { return Ok(false) };
-    let sql = format!(
-        "DELETE FROM t{id} WHERE _n <= (SELECT max(_n) FROM (SELECT _n FROM t{id} ORDER BY _n LIMIT {SLICE_ROWS}))"
-    );
-    if conn.execute(&sql, []).typed()? == 0 {
-        conn.execute_batch(&format!("DROP TABLE t{id}")).typed()?;
-        conn.execute("DELETE FROM basalt_dropped WHERE collection = ?", [id])
-            .typed()?;
-    }
-    Ok(true)
 }

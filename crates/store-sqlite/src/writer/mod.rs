@@ -5,6 +5,7 @@ mod batch;
 mod group;
 mod housekeeping;
 mod log;
+mod reclaim;
 #[cfg(test)]
 mod tests;
 mod thread;

@@ -10,7 +10,7 @@ use crate::metrics::Counters;
 use crate::options::Options;
 use crate::reads;
 use crate::shared::{Common, Shared};
-use basalt_base::{Map, Reason, Result, Timestamp};
+use basalt_base::{ManualClock, Map, Reason, Result, Timestamp};
 use basalt_store::{
     Acl, Action, FieldDef, FieldType, Precondition, Query, ReadOptions, RecordWrite, SchemaChange,
     StoreId, Write, WriteBatch,
@@ -18,6 +18,7 @@ use basalt_store::{
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 struct Bench {
@@ -224,4 +225,141 @@ fn reads_see_each_commit_and_idle_connections_leave_the_log() {
     bench.writer.idle(&bench.session, 3);
     assert_eq!(bench.log_bytes(), 0);
     assert_eq!(seen(&bench), 3);
+}
+
+fn field_change(name: &str, ty: Option<FieldType>) -> WriteBatch {
+    let collection = "T".into();
+    WriteBatch::of(vec![Write::Schema(match ty {
+        Some(ty) => SchemaChange::EnsureField {
+            collection,
+            field: FieldDef::new(name, ty),
+        },
+        None => SchemaChange::DropField {
+            collection,
+            name: name.into(),
+        },
+    })])
+}
+
+impl Bench {
+    fn number(&self, sql: &str) -> i64 {
+        let table = &self.writer.state.schema.layout("T").unwrap().table;
+        let sql = sql.replace("TABLE", table);
+        self.session.conn.query_row(&sql, [], |r| r.get(0)).unwrap()
+    }
+
+    /// What the table has besides what every table has.
+    fn columns(&self) -> Vec<String> {
+        let table = &self.writer.state.schema.layout("T").unwrap().table;
+        let sql = "SELECT name FROM pragma_table_info(?) WHERE name LIKE 'c%'";
+        let mut statement = self.session.conn.prepare(sql).unwrap();
+        let rows = statement.query_map([table], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    fn fill(&mut self, rows: usize) {
+        let batches = (0..rows).map(|n| create(&format!("r{n}"), 100)).collect();
+        self.group(vec![batches]).remove(0).unwrap();
+    }
+
+    fn change(&mut self, batch: WriteBatch) {
+        self.group(vec![vec![batch]])
+            .remove(0)
+            .unwrap()
+            .remove(0)
+            .unwrap();
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let view = crate::reads::View {
+            schema: self.writer.state.schema.clone(),
+            position: self.writer.state.position,
+        };
+        crate::verify::problems(&self.session, &view).unwrap()
+    }
+}
+
+#[test]
+fn a_dropped_fields_space_is_reclaimed_and_its_column_goes() {
+    let mut bench = bench();
+    bench.fill(50);
+    bench.change(field_change("s", None));
+    assert_eq!(bench.columns().len(), 1);
+    while bench.writer.slice(&bench.session).unwrap() {}
+    assert_eq!(bench.columns(), Vec::<String>::new());
+    assert_eq!(bench.count(), 50);
+    assert_eq!(bench.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn a_crash_while_a_column_is_emptied_costs_nothing() {
+    let mut bench = bench();
+    bench.fill(3_000);
+    bench.change(field_change("s", None));
+    let column = bench.columns().remove(0);
+    let filled = format!("SELECT count(*) FROM TABLE WHERE {column} IS NOT NULL");
+    // One step of many, as the last thing that the process did.
+    let tx = bench.writer.transaction(&bench.session);
+    tx.execute("BEGIN IMMEDIATE").unwrap();
+    assert!(super::reclaim::step(tx.conn()).unwrap());
+    tx.execute("COMMIT").unwrap();
+    assert_eq!(bench.number(&filled), 2_800);
+    assert_eq!(bench.problems(), Vec::<String>::new());
+    bench.session = bench.writer.reopen().unwrap();
+    assert!(bench.writer.reclaiming);
+    while bench.writer.slice(&bench.session).unwrap() {}
+    assert_eq!(bench.number(&filled), 0);
+    assert!(!bench.writer.reclaiming);
+    // The table is large: the column waits for a field that is stored the same way.
+    bench.change(field_change("number", Some(FieldType::Number)));
+    assert_eq!(bench.columns().len(), 2);
+    bench.change(field_change("text", Some(FieldType::String)));
+    assert_eq!(bench.columns().len(), 2);
+    assert!(!bench.columns().contains(&column));
+    assert_eq!(bench.problems(), Vec::<String>::new());
+    assert_eq!(bench.count(), 3_000);
+}
+
+#[test]
+fn a_point_fields_columns_go_in_pairs() {
+    let mut bench = bench();
+    bench.change(field_change("place", Some(FieldType::GeoPoint)));
+    bench.fill(1_500);
+    bench.change(field_change("place", None));
+    while bench.writer.slice(&bench.session).unwrap() {}
+    assert_eq!(bench.columns().len(), 3);
+    bench.change(field_change("other", Some(FieldType::GeoPoint)));
+    assert_eq!(bench.columns().len(), 3);
+    assert_eq!(bench.problems(), Vec::<String>::new());
+    bench
+        .session
+        .conn
+        .execute_batch("ALTER TABLE t1 ADD COLUMN c999 TEXT")
+        .unwrap();
+    assert_eq!(
+        bench.problems(),
+        ["Column c999 of table t1 belongs to no field."]
+    );
+}
+
+#[test]
+fn a_busy_writer_reclaims_too_and_tells_how_long_schemas_held_it_up() {
+    let clock = Arc::new(ManualClock::at(0));
+    let mut bench = bench_with(Options {
+        clock: clock.clone(),
+        ..Options::default()
+    });
+    bench.fill(10);
+    bench.change(field_change("s", None));
+    assert_eq!(bench.writer.slice_between(&bench.session), Trust::Kept);
+    assert_eq!(bench.columns().len(), 1, "not before its time");
+    while bench.writer.reclaiming {
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(bench.writer.slice_between(&bench.session), Trust::Kept);
+    }
+    assert_eq!(bench.columns(), Vec::<String>::new());
+    let readings = bench.writer.shared.common.counters.readings();
+    let of = |name: &str| readings.iter().find(|r| r.name == name).unwrap().value;
+    assert!(of("basalt_store_schema_changes_total") >= 3.0);
+    assert!(of("basalt_store_schema_writer_seconds_max") >= 0.0);
 }

@@ -7,7 +7,7 @@ use crate::connection::{Session, open_writer};
 use crate::error::io;
 use crate::schema::{Schema, load, migrate};
 use crate::shared::Shared;
-use basalt_base::{Error, Reason, Result};
+use basalt_base::{Error, Monotonic, Reason, Result};
 use basalt_store::WriteBatch;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use rusqlite::hooks::Wal;
@@ -68,6 +68,10 @@ pub(super) struct Writer {
     pub(super) state: State,
     /// Pages in the log when a checkpoint was last asked for.
     pub(super) wal_pages_asked: u64,
+    /// Whether something that was dropped may still take space.
+    pub(super) reclaiming: bool,
+    /// When the last slice of idle work began.
+    pub(super) sliced_at: Monotonic,
 }
 
 /// Opens the app's file and starts its writer.
@@ -115,6 +119,8 @@ impl Writer {
             next: None,
             state: state.clone(),
             wal_pages_asked: 0,
+            reclaiming: crate::schema::is_reclaim_pending(&session.conn)?,
+            sliced_at: shared.common.options.clock.monotonic(),
         };
         shared.schema.store(state.schema.clone());
         writer.publish(state);
@@ -148,6 +154,7 @@ impl Writer {
                 continue;
             }
             self.guarded(&mut session, |writer, session| writer.act(session, message));
+            self.guarded(&mut session, Self::slice_between);
         }
         if let Some(session) = &session {
             super::housekeeping::finish(session);
