@@ -90,6 +90,9 @@ pub struct Call {
     pub request_id: Arc<str>,
     /// What the client hands to hooks.
     pub context: Map,
+    /// The request's headers without its secrets, for hooks; adapters keep them where a hook
+    /// wants them.
+    pub headers: Option<Arc<Map>>,
     /// How many hooks deep this call is.
     pub depth: usize,
     /// The digest of the presented session token, so that a session may see itself.
@@ -107,6 +110,7 @@ impl Call {
             ip: None,
             request_id: "".into(),
             context: Map::new(),
+            headers: None,
             depth: 0,
             session_digest: None,
             session_token: None,

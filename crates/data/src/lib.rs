@@ -34,7 +34,7 @@ pub use call::{Call, Principal, Rank};
 pub use data::{Data, Deps, Options};
 pub use decide::{Decision, Operation, decide};
 pub use guard::{Draft, DraftKind, Guard, NoGuard};
-pub use hooks::{Event, EventKind, Hooks, NoHooks};
+pub use hooks::{Event, EventKind, Found, Hooks, NewObject, NoHooks, Verdict};
 pub use objects::{
     BatchStep, BatchStepDone, Create, Created, Delete, FieldChange, Included, ObjectPage, Update,
     Updated,

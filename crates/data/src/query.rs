@@ -1,6 +1,6 @@
 //! Queries as adapters ask them: with sub-queries, relations and includes, before planning.
 
-use basalt_base::Reference;
+use basalt_base::{Reference, Value};
 use basalt_store::{Path, Sort, Test};
 use std::sync::Arc;
 
@@ -118,6 +118,9 @@ pub struct ObjectQuery {
     pub explain: bool,
     /// Whether this is a get of one object (decides which permission and hooks apply).
     pub is_get: bool,
+    /// The query in the words of the adapter that asked it, for hooks; adapters keep it where a
+    /// hook wants it.
+    pub asked: Option<Arc<Value>>,
 }
 
 impl ObjectQuery {
@@ -137,6 +140,7 @@ impl ObjectQuery {
             redirect_collection_for_key: None,
             explain: false,
             is_get: false,
+            asked: None,
         }
     }
 }

@@ -12,7 +12,7 @@ mod translate;
 pub(crate) use aggregate::{aggregate, distinct};
 
 use crate::core::Core;
-use crate::{Call, EventKind, ObjectPage, ObjectQuery, Where, errors};
+use crate::{Call, EventKind, Found, ObjectPage, ObjectQuery, Where, errors};
 use basalt_base::{Result, Value};
 use basalt_store::{Filter, Path, Record, Test};
 use plan::{Plan, Purpose, prepare};
@@ -88,7 +88,14 @@ async fn page(core: &Core, call: &Call, plan: Box<Plan>, is_get: bool) -> Result
     let hooks = &core.deps.hooks;
     let wanted = !records.is_empty() || !is_get;
     if plan.rows.is_some() && wanted && hooks.wants(EventKind::AfterFind, &plan.name) {
-        hooks.after_find(call, &plan.name, &mut records).await?;
+        let found = Found {
+            collection: &plan.name,
+            schema: page.collection.clone(),
+            asked: plan.asked.as_deref(),
+            is_get,
+            records: &mut records,
+        };
+        hooks.after_find(call, found).await?;
     }
     page.records = records;
     page.include = plan.include;

@@ -4,9 +4,11 @@
 mod batch;
 mod create;
 mod delete;
+mod earlier;
 mod finish;
 mod infer;
 mod input;
+mod replace;
 mod step;
 mod update;
 
@@ -17,6 +19,7 @@ use crate::core::Core;
 use crate::{Call, Create, Created, Delete, Update, Updated, errors};
 use basalt_base::{Error, Reason, Result};
 use basalt_store::{DuplicateKey, Filter, Write, WriteBatch, Written};
+use earlier::Earlier;
 use step::Step;
 
 /// How often a create whose generated id is taken is tried.
@@ -45,7 +48,7 @@ async fn create_once(
     create: Create,
 ) -> std::result::Result<Created, (Error, bool)> {
     let own_id = create.id.is_some();
-    let mut step = create::prepare(core, call, create)
+    let mut step = create::prepare(core, call, create, &Earlier::default())
         .await
         .map_err(|e| (e, false))?;
     match apply(core, &mut step).await {
@@ -70,7 +73,7 @@ async fn id_is_taken(core: &Core, step: &Step, error: &Error) -> bool {
 
 /// Changes an object.
 pub(crate) async fn update(core: &Core, call: &Call, update: Update) -> Result<Updated> {
-    let mut step = update::prepare(core, call, update).await?;
+    let mut step = update::prepare(core, call, update, &Earlier::default()).await?;
     match apply(core, &mut step).await {
         Ok(written) => finish::updated(core, call, step, written).await,
         Err(e) => Err(refused(core, call, &step, e)),
@@ -79,7 +82,7 @@ pub(crate) async fn update(core: &Core, call: &Call, update: Update) -> Result<U
 
 /// Deletes an object.
 pub(crate) async fn delete(core: &Core, call: &Call, delete: Delete) -> Result<()> {
-    let mut step = delete::prepare(core, call, delete).await?;
+    let mut step = delete::prepare(core, call, delete, &Earlier::default()).await?;
     match apply(core, &mut step).await {
         Ok(written) => {
             finish::deleted(core, call, step, written).await;

@@ -10,6 +10,7 @@ mod anonymous;
 mod callers;
 mod changes;
 mod guard;
+mod hooks;
 mod installation;
 mod options;
 mod passwords;

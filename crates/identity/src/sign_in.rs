@@ -38,8 +38,8 @@ pub struct LoggedIn {
 /// Users, sessions and roles of one app. Cheap to clone.
 #[derive(Clone)]
 pub struct Identity {
-    data: Data,
-    shared: Arc<Shared>,
+    pub(crate) data: Data,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// How often a sign-in is tried again because its user is being changed.
@@ -107,6 +107,7 @@ impl Identity {
     pub async fn log_in(&self, call: &Call, log_in: LogIn) -> Result<LoggedIn> {
         let password = log_in.password.clone();
         let Authenticated { mut user, outdated } = self.authenticate(call, log_in).await?;
+        self.run_before_login(call, &user).await?;
         for _ in 0..CONFLICTS_MAX {
             let why = NewSession::log_in();
             match self
@@ -121,8 +122,11 @@ impl Identity {
                     };
                     user = now.filter(unchanged).ok_or_else(wrong)?;
                 }
-                Ok(logged_in) if outdated => {
-                    self.upgrade_hash(&user, password).await?;
+                Ok(logged_in) => {
+                    if outdated {
+                        self.upgrade_hash(&user, password).await?;
+                    }
+                    self.run_after_login(call, &user).await;
                     return Ok(logged_in);
                 }
                 other => return other,
@@ -152,8 +156,11 @@ impl Identity {
                 Error::new(Reason::AccountAlreadyLinked, "this auth is already used"),
             ),
             Some(user) => {
+                self.run_before_login(call, user).await?;
                 let why = NewSession::anonymous();
-                Ok(Some(self.start_session(call, &user.id, &why, None).await?))
+                let logged_in = self.start_session(call, &user.id, &why, None).await?;
+                self.run_after_login(call, user).await;
+                Ok(Some(logged_in))
             }
             None => Ok(None),
         }
@@ -190,6 +197,7 @@ impl Identity {
         let Some(digest) = &call.session_digest else {
             return Ok(());
         };
+        let ended = self.ending_session(digest).await?;
         let filter = Filter::test(
             crate::system::SESSION_TOKEN,
             Test::Eq(Value::from(&**digest)),
@@ -202,6 +210,9 @@ impl Identity {
         self.apply(WriteBatch::of(vec![step])).await?;
         if let Some(id) = &call.principal.user {
             self.shared.callers.forget_user(id);
+        }
+        if let Some(session) = ended {
+            self.run_after_logout(call, session).await;
         }
         Ok(())
     }

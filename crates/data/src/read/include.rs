@@ -4,7 +4,7 @@ use super::plan::{Plan, Purpose, is_refusal, prepare};
 use super::reader::Reader;
 use super::resolve;
 use crate::core::Core;
-use crate::{Call, EventKind, Include, Included, ObjectQuery, Where, system};
+use crate::{Call, EventKind, Found, Include, Included, ObjectQuery, Where, system};
 use basalt_base::{Reference, Result, Value};
 use basalt_store::{FieldRef, Path, Record, Test};
 use std::collections::HashMap;
@@ -131,7 +131,14 @@ async fn of_collection(
     let mut records = reader.rows(&plan, filter).await?;
     super::show(core, call, &plan, &mut records);
     if after {
-        hooks.after_find(call, &plan.name, &mut records).await?;
+        let found = Found {
+            collection: &plan.name,
+            schema: Some(collection.clone()),
+            asked: None,
+            is_get: false,
+            records: &mut records,
+        };
+        hooks.after_find(call, found).await?;
     }
     let included = records.into_iter().map(|record| Included {
         collection: collection.clone(),

@@ -55,6 +55,8 @@ pub(super) struct Plan {
     pub(super) shown: Shown,
     pub(super) include: Include,
     pub(super) explain: bool,
+    /// The query in the adapter's words, for hooks.
+    pub(super) asked: Option<Arc<Value>>,
 }
 
 impl Plan {
@@ -162,6 +164,7 @@ async fn plan(
         include: fields::include(&mut query, collection.as_deref(), &catalogue),
         skip: query.skip,
         explain: query.explain,
+        asked: query.asked,
         name,
         collection,
         redirected_to,
@@ -244,6 +247,7 @@ impl Plan {
             shown: Shown::default(),
             include: Include::default(),
             explain: false,
+            asked: None,
         }
     }
 }

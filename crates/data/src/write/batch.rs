@@ -1,5 +1,6 @@
 //! Several steps: independent ones in one commit, or all of them or none.
 
+use super::earlier::Earlier;
 use super::step::{Step, is_guarded};
 use super::{create, delete, finish, id_is_taken, refused, update};
 use crate::core::Core;
@@ -29,7 +30,7 @@ pub(crate) async fn batch(
             BatchStep::Create(create) if create.id.is_none() => Some(create.clone()),
             _ => None,
         };
-        match prepare(core, call, step).await {
+        match prepare(core, call, step, &Earlier::default()).await {
             Ok(step) => run.pending.push(Pending { at, step, again }),
             Err(e) => results[at] = Some(Err(e)),
         }
@@ -107,11 +108,11 @@ fn looks_first(core: &Core, step: &BatchStep) -> bool {
     is_guarded(collection) || core.deps.hooks.wants(kind, collection)
 }
 
-async fn prepare(core: &Core, call: &Call, step: BatchStep) -> Result<Step> {
+async fn prepare(core: &Core, call: &Call, step: BatchStep, earlier: &Earlier) -> Result<Step> {
     match step {
-        BatchStep::Create(create) => create::prepare(core, call, create).await,
-        BatchStep::Update(update) => update::prepare(core, call, update).await,
-        BatchStep::Delete(delete) => delete::prepare(core, call, delete).await,
+        BatchStep::Create(create) => create::prepare(core, call, create, earlier).await,
+        BatchStep::Update(update) => update::prepare(core, call, update, earlier).await,
+        BatchStep::Delete(delete) => delete::prepare(core, call, delete, earlier).await,
     }
 }
 
@@ -160,8 +161,10 @@ async fn attempt(core: &Core, call: &Call, steps: Vec<BatchStep>) -> Result<Vec<
     let mut batch = WriteBatch::default();
     let mut prepared: Vec<Step> = Vec::with_capacity(steps.len());
     let mut counts = Vec::with_capacity(steps.len());
+    let mut before = Earlier::of(&steps, |step| looks_first(core, step));
     for step in steps {
-        let mut step = prepare(core, call, step).await?;
+        let mut step = prepare(core, call, step, &before).await?;
+        before.keep(&step.collection, &step.id, std::mem::take(&mut step.left));
         let earlier = prepared
             .iter()
             .any(|p| p.collection == step.collection && p.id == step.id);

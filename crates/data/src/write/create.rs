@@ -1,8 +1,9 @@
 //! Preparing a create.
 
+use super::earlier::Earlier;
 use super::step::{
     Outcome, Step, Target, add_fields_from, check_required, check_with_guard, draft, is_guarded,
-    outcome, relation_steps, run_before_save, run_guard, take_store_ops, unknown_results,
+    leaves, outcome, relation_steps, run_before_save, run_guard, take_store_ops, unknown_results,
     with_own_access,
 };
 use super::{infer::Inference, input};
@@ -18,7 +19,12 @@ use basalt_store::{
 use std::sync::Arc;
 
 /// A create as the store can apply it.
-pub(super) async fn prepare(core: &Core, call: &Call, create: Create) -> Result<Step> {
+pub(super) async fn prepare(
+    core: &Core,
+    call: &Call,
+    create: Create,
+    earlier: &Earlier,
+) -> Result<Step> {
     let Create {
         collection: name,
         id,
@@ -27,7 +33,7 @@ pub(super) async fn prepare(core: &Core, call: &Call, create: Create) -> Result<
         created_at,
         updated_at,
     } = create;
-    let target = Target::open(core, call, &name, Operation::Create)?;
+    let target = Target::open(core, call, &name, Operation::Create, earlier)?;
     let id = choose_id(core, call, &name, id)?;
     let (created_at, updated_at) = times(core, call, created_at, updated_at)?;
     input::check(core, call, &name, &fields)?;
@@ -40,10 +46,11 @@ pub(super) async fn prepare(core: &Core, call: &Call, create: Create) -> Result<
     let mut changed = unknown_results(&draft.changes);
     may_add(core, call, &target, &draft)?;
     let mut inference = target.infer(core, &name, &draft.changes)?;
+    let mut context = None;
     if core.deps.hooks.wants(EventKind::BeforeSave, &name) {
-        let from = draft.changes.len();
-        run_before_save(core, call, &mut draft, &inference.future(), created_at).await?;
-        add_fields_from(&mut changed, &draft.changes, from);
+        let future = inference.future();
+        let told = &mut changed;
+        context = run_before_save(core, call, &mut draft, &future, created_at, told).await?;
         may_add(core, call, &target, &draft)?;
         inference = target.infer(core, &name, &draft.changes)?;
     }
@@ -57,7 +64,10 @@ pub(super) async fn prepare(core: &Core, call: &Call, create: Create) -> Result<
         inference = Inference::new(core, &target.catalogue, &name, target.collection.as_deref());
         inference.take_in(&draft.changes)?;
     }
-    Ok(build(draft, &inference, (created_at, updated_at), changed))
+    let left = leaves(&draft, &inference.future(), created_at, earlier)?;
+    let mut step = build(draft, &inference, (created_at, updated_at), changed);
+    (step.context, step.left) = (context, left);
+    Ok(step)
 }
 
 /// A new object refers to whom its maker chooses, so that gives no right to add fields.

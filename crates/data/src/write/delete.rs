@@ -1,6 +1,7 @@
 //! Preparing a delete.
 
 use super::create::nothing_there;
+use super::earlier::{Earlier, Left};
 use super::step::{Step, Target, check_with_guard, draft, is_guarded, of_guard, without_internals};
 use super::update::{original, precondition, write_access};
 use crate::core::Core;
@@ -11,13 +12,18 @@ use basalt_store::{Action, FieldType, RecordWrite, Write};
 use std::sync::Arc;
 
 /// A delete as the store can apply it.
-pub(super) async fn prepare(core: &Core, call: &Call, delete: Delete) -> Result<Step> {
+pub(super) async fn prepare(
+    core: &Core,
+    call: &Call,
+    delete: Delete,
+    earlier: &Earlier,
+) -> Result<Step> {
     let Delete {
         collection: name,
         id,
     } = delete;
     let at = core.deps.clock.now().truncate_to_millis();
-    let target = Target::open(core, call, &name, Operation::Delete)?;
+    let target = Target::open(core, call, &name, Operation::Delete, earlier)?;
     let mut draft = draft(DraftKind::Delete, name.clone(), id, Vec::new(), None);
     check_with_guard(core, call, &draft)?;
     let permitted = target.allowed(core, call, &name, Operation::Delete)?;
@@ -27,18 +33,21 @@ pub(super) async fn prepare(core: &Core, call: &Call, delete: Delete) -> Result<
         return Err(missing());
     }
     let hooks = &core.deps.hooks;
+    let mut context = None;
     if hooks.wants(EventKind::BeforeDelete, &name) || is_guarded(&name) {
-        let before = original(core, &draft, &permitted)
+        let before = original(core, &draft, &permitted, earlier)
             .await?
             .ok_or_else(missing)?;
         if hooks.wants(EventKind::BeforeDelete, &name) {
             let event = Event {
                 kind: EventKind::BeforeDelete,
                 collection: name.clone(),
-                original: Some(without_internals(&before)),
+                schema: target.collection.clone(),
+                original: None,
                 object: without_internals(&before),
+                context: call.context.clone(),
             };
-            hooks.before(call, event).await?;
+            context = hooks.before(call, event).await?.context;
         }
         draft.before = Some(before);
     }
@@ -57,7 +66,9 @@ pub(super) async fn prepare(core: &Core, call: &Call, delete: Delete) -> Result<
     }));
     writes.extend(pairs(core, &target, &name, &draft.id));
     writes.append(&mut draft.writes_after);
-    Ok(Step::new(draft, writes, record_at, Vec::new()))
+    let mut step = Step::new(draft, writes, record_at, Vec::new());
+    (step.context, step.left) = (context, Left::Gone);
+    Ok(step)
 }
 
 /// Removes the object from every relation, so that a later object with its id inherits nothing.

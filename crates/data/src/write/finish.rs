@@ -4,7 +4,7 @@ use super::step::{Step, is_guarded, without_internals};
 use crate::core::Core;
 use crate::rules::Viewer;
 use crate::{BatchStepDone, Call, Created, DraftKind, Event, EventKind, Updated};
-use basalt_base::{Error, Result};
+use basalt_base::{Error, Map, Result};
 use basalt_store::{Collection, Record, Written};
 use std::sync::Arc;
 
@@ -72,11 +72,19 @@ pub(super) async fn deleted(core: &Core, call: &Call, step: Step, written: Vec<W
         let event = Event {
             kind: EventKind::AfterDelete,
             collection: step.collection.clone(),
-            original: Some(without_internals(before)),
+            schema: core.catalogue().collection(&step.collection).cloned(),
+            original: None,
             object: without_internals(before),
+            context: context(call, &step),
         };
         hooks.after(call, event).await;
     }
+}
+
+/// What the before-hook handed on, or the client sent.
+fn context(call: &Call, step: &Step) -> Map {
+    let handed = step.context.as_ref();
+    handed.unwrap_or(&call.context).clone()
 }
 
 /// The collection, the object as the caller sees it, and which of its fields the caller is told.
@@ -107,11 +115,13 @@ async fn saved(
         let event = Event {
             kind: EventKind::AfterSave,
             collection: step.collection.clone(),
+            schema: Some(collection.clone()),
             original: match step.kind {
                 DraftKind::Create => None,
                 _ => before.as_deref().map(without_internals),
             },
             object: without_internals(&after),
+            context: context(call, step),
         };
         hooks.after(call, event).await;
     }

@@ -1,5 +1,6 @@
 //! One write on its way: what it may touch, what the store is asked to do, what the answer needs.
 
+use super::earlier::{Earlier, Left};
 use super::infer::{self, Inference};
 use super::input::{self, field_of};
 use crate::core::Core;
@@ -8,7 +9,7 @@ use crate::{
     Call, Draft, DraftKind, Event, EventKind, FieldChange, Operation, errors, names, relations,
     system,
 };
-use basalt_base::{Error, Reason, Result, Timestamp, Value};
+use basalt_base::{Error, Map, Reason, Result, Timestamp, Value};
 use basalt_store::{AclEntry, Catalogue, Collection, FieldOp, Filter, Op, Record, Write, apply};
 use std::sync::Arc;
 
@@ -27,6 +28,10 @@ pub(super) struct Step {
     pub(super) answer: Vec<(Arc<str>, Value)>,
     /// The revision on which hooks and guard have decided, if they saw the object.
     pub(super) seen: Option<u64>,
+    /// What the before-hook handed on to the after-hook.
+    pub(super) context: Option<Map>,
+    /// What later steps of the transaction find.
+    pub(super) left: Left,
 }
 
 impl Step {
@@ -54,6 +59,8 @@ impl Step {
             changed,
             answer: draft.answer,
             seen: draft.before.map(|r| r.rev),
+            context: None,
+            left: Left::Unknown,
         }
     }
 
@@ -87,7 +94,13 @@ pub(super) struct Target {
 
 impl Target {
     /// Refuses what no write of this caller can address.
-    pub(super) fn open(core: &Core, call: &Call, name: &str, operation: Operation) -> Result<Self> {
+    pub(super) fn open(
+        core: &Core,
+        call: &Call,
+        name: &str,
+        operation: Operation,
+        earlier: &Earlier,
+    ) -> Result<Self> {
         core.check_depth(call)?;
         if call.principal.reads_everything() && !call.principal.writes_everything() {
             let policy = core.policy(name, None)?;
@@ -97,7 +110,8 @@ impl Target {
             return Err(errors::invalid_collection_name(name));
         }
         let catalogue = core.catalogue();
-        let collection = catalogue.collection(name).cloned();
+        let collection = earlier.collection(name);
+        let collection = collection.or_else(|| catalogue.collection(name).cloned());
         core.check_exists_for(&call.principal, name, &catalogue)?;
         let policy = core.policy(name, collection.as_deref())?;
         Ok(Self {
@@ -193,26 +207,49 @@ pub(super) fn of_guard(core: &Core, error: Error) -> Error {
     }
 }
 
-/// Runs the before-save hook on the object as the draft would make it; its changes join the draft.
+/// Runs the before-save hook on the object as the draft would make it; what it wants instead
+/// takes its place. The names of fields that it changed are added to `changed`; what is handed to
+/// the after-hook is returned.
 pub(super) async fn run_before_save(
     core: &Core,
     call: &Call,
     draft: &mut Draft,
     future: &Collection,
     at: Timestamp,
-) -> Result<()> {
+    changed: &mut Vec<Arc<str>>,
+) -> Result<Option<Map>> {
     let object = simulate(draft, future, at)?;
     let event = Event {
         kind: EventKind::BeforeSave,
         collection: draft.collection.clone(),
+        schema: Some(Arc::new(future.clone())),
         original: draft.before.as_deref().map(without_internals),
         object: without_internals(&object),
+        context: call.context.clone(),
     };
-    let ops = core.deps.hooks.before(call, event).await?;
-    let changes: Vec<FieldChange> = ops.into_iter().map(FieldChange::Field).collect();
-    input::check(core, call, &draft.collection, &changes)?;
-    draft.changes.extend(changes);
-    Ok(())
+    let verdict = core.deps.hooks.before(call, event).await?;
+    if let Some(new) = verdict.object {
+        let differing = super::replace::replace(draft, &object, new);
+        input::check(core, call, &draft.collection, &draft.changes)?;
+        for name in differing {
+            push_name(changed, &name);
+        }
+    }
+    Ok(verdict.context)
+}
+
+/// What the step leaves for later ones of its transaction, if they ask.
+pub(super) fn leaves(
+    draft: &Draft,
+    future: &Collection,
+    at: Timestamp,
+    earlier: &Earlier,
+) -> Result<Left> {
+    if !earlier.wants(&draft.collection, &draft.id) {
+        return Ok(Left::Unknown);
+    }
+    let record = simulate(draft, future, at)?;
+    Ok(Left::Object(Arc::new(record), Arc::new(future.clone())))
 }
 
 /// The object as the draft would leave it.
@@ -327,10 +364,13 @@ pub(super) fn add_fields_from(names: &mut Vec<Arc<str>>, changes: &[FieldChange]
 }
 
 fn push_field(names: &mut Vec<Arc<str>>, change: &FieldChange) {
-    if let (FieldChange::Field(_), Some(name)) = (change, field_of(change))
-        && !names::is_internal(name)
-        && !names.contains(name)
-    {
+    if let (FieldChange::Field(_), Some(name)) = (change, field_of(change)) {
+        push_name(names, name);
+    }
+}
+
+fn push_name(names: &mut Vec<Arc<str>>, name: &Arc<str>) {
+    if !names::is_internal(name) && !names.contains(name) {
         names.push(name.clone());
     }
 }

@@ -1,11 +1,12 @@
 //! Preparing an update.
 
 use super::create::nothing_there;
+use super::earlier::Earlier;
 use super::infer::Inference;
 use super::input;
 use super::step::{
-    Step, Target, add_fields_from, check_required, check_with_guard, draft, is_guarded,
-    relation_steps, run_before_save, run_guard, store_ops, unknown_results, with_own_access,
+    Step, Target, check_required, check_with_guard, draft, is_guarded, leaves, relation_steps,
+    run_before_save, run_guard, store_ops, unknown_results, with_own_access,
 };
 use crate::core::Core;
 use crate::{Call, Draft, DraftKind, EventKind, Operation, Update, read, system};
@@ -16,7 +17,12 @@ use basalt_store::{
 use std::sync::Arc;
 
 /// An update as the store can apply it.
-pub(super) async fn prepare(core: &Core, call: &Call, update: Update) -> Result<Step> {
+pub(super) async fn prepare(
+    core: &Core,
+    call: &Call,
+    update: Update,
+    earlier: &Earlier,
+) -> Result<Step> {
     let Update {
         collection: name,
         id,
@@ -25,7 +31,7 @@ pub(super) async fn prepare(core: &Core, call: &Call, update: Update) -> Result<
         filter,
     } = update;
     let at = core.deps.clock.now().truncate_to_millis();
-    let target = Target::open(core, call, &name, Operation::Update)?;
+    let target = Target::open(core, call, &name, Operation::Update, earlier)?;
     input::check(core, call, &name, &fields)?;
     let mut draft = draft(DraftKind::Update, name.clone(), id, fields, acl);
     check_with_guard(core, call, &draft)?;
@@ -39,9 +45,9 @@ pub(super) async fn prepare(core: &Core, call: &Call, update: Update) -> Result<
         permitted = permitted.and(read::condition(core, call, &name, filter).await?);
     }
     let hooked = core.deps.hooks.wants(EventKind::BeforeSave, &name);
-    if hooked || is_guarded(&name) {
+    if hooked || is_guarded(&name) || earlier.wants(&name, &draft.id) {
         draft.before = Some(
-            original(core, &draft, &permitted)
+            original(core, &draft, &permitted, earlier)
                 .await?
                 .ok_or_else(missing)?,
         );
@@ -49,10 +55,11 @@ pub(super) async fn prepare(core: &Core, call: &Call, update: Update) -> Result<
     let mut changed = unknown_results(&draft.changes);
     let mut may_add = target.may_add(core, call, &name, &draft.changes)?;
     let mut inference = target.infer(core, &name, &draft.changes)?;
+    let mut context = None;
     if hooked {
-        let from = draft.changes.len();
-        run_before_save(core, call, &mut draft, &inference.future(), at).await?;
-        add_fields_from(&mut changed, &draft.changes, from);
+        let future = inference.future();
+        let told = &mut changed;
+        context = run_before_save(core, call, &mut draft, &future, at, told).await?;
         may_add = target.may_add(core, call, &name, &draft.changes)?;
         inference = target.infer(core, &name, &draft.changes)?;
     }
@@ -66,7 +73,10 @@ pub(super) async fn prepare(core: &Core, call: &Call, update: Update) -> Result<
         inference = Inference::new(core, &target.catalogue, &name, target.collection.as_deref());
         inference.take_in(&draft.changes)?;
     }
-    Ok(build(draft, &inference, permitted, at, changed))
+    let left = leaves(&draft, &inference.future(), at, earlier)?;
+    let mut step = build(draft, &inference, permitted, at, changed);
+    (step.context, step.left) = (context, left);
+    Ok(step)
 }
 
 /// The objects whose ACL lets the caller write.
@@ -91,10 +101,17 @@ pub(super) async fn original(
     core: &Core,
     draft: &Draft,
     permitted: &Filter,
+    earlier: &Earlier,
 ) -> Result<Option<Arc<Record>>> {
-    let found = core.deps.store.get(&draft.collection, &draft.id).await?;
+    let found = match earlier.object(&draft.collection, &draft.id) {
+        Some(left) => left,
+        None => {
+            let found = core.deps.store.get(&draft.collection, &draft.id).await?;
+            found.map(Arc::new)
+        }
+    };
     match found {
-        Some(record) if eval::matches(permitted, &record)? => Ok(Some(Arc::new(record))),
+        Some(record) if eval::matches(permitted, &record)? => Ok(Some(record)),
         _ => Ok(None),
     }
 }

@@ -48,7 +48,7 @@ async fn hooks_run_in_order_and_change_what_is_written() {
         "AfterSave Post",
         "BeforeSave Post +",
         "AfterSave Post",
-        "BeforeDelete Post +",
+        "BeforeDelete Post -",
         "AfterDelete Post",
     ];
     assert_eq!(w.hooks.taken(), expected);
@@ -212,4 +212,34 @@ fn increment(id: &str) -> basalt_store::Write {
         },
         at: basalt_base::Timestamp::from_millis(0),
     })
+}
+
+#[tokio::test]
+async fn hooks_in_a_transaction_see_what_it_did_before() {
+    let w = world_with(|o| o.allow_custom_ids = true).await;
+    w.hooks.want(EventKind::BeforeSave, "Post");
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = seen.clone();
+    w.hooks.on_before(move |event| {
+        let n = |r: &basalt_store::Record| r.get("n").cloned();
+        let line = (event.original.as_deref().and_then(n), n(&event.object));
+        log.lock().unwrap().push(line);
+        Ok(Vec::new())
+    });
+    let made = basalt_data::Create {
+        id: Some("p1".to_owned()),
+        ..new("Post", vec![("n", Value::Int(1))])
+    };
+    let add = || change("Post", "p1", vec![op("n", Op::Increment(Value::Int(2)))]);
+    let steps = vec![
+        basalt_data::BatchStep::Create(made),
+        basalt_data::BatchStep::Update(add()),
+        basalt_data::BatchStep::Update(add()),
+        basalt_data::BatchStep::Delete(gone("Post", "p1")),
+    ];
+    w.data.transaction(&anyone(), steps).await.unwrap();
+    let int = |n| Some(Value::Int(n));
+    let expected = [(None, int(1)), (int(1), int(3)), (int(3), int(5))];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    assert!(w.read(&master(), "Post", "p1").await.is_err());
 }

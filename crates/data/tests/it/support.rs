@@ -4,8 +4,9 @@ use basalt_base::{
     AppId, BoxFuture, Error, ManualClock, Reason, Reference, Result, SeededRng, Value,
 };
 use basalt_data::{
-    Call, Create, Data, Delete, Deps, Event, EventKind, FieldChange, Guard, Hooks, NoGuard,
-    ObjectQuery, Options, Principal, Rank, Rules, SchemaChangeRequest, Update, Where,
+    Call, Create, Data, Delete, Deps, Event, EventKind, FieldChange, Found, Guard, Hooks,
+    NewObject, NoGuard, ObjectQuery, Options, Principal, Rank, Rules, SchemaChangeRequest, Update,
+    Verdict, Where,
 };
 use basalt_store::{
     Acl, AclEntry, AppStore, FieldDef, FieldOp, FieldRef, FieldType, Op, Path, Record, Store,
@@ -279,14 +280,27 @@ impl Hooks for Recorder {
         wanted.contains(&(kind, collection.to_owned()))
     }
 
-    fn before<'a>(&'a self, _: &'a Call, event: Event) -> BoxFuture<'a, Result<Vec<FieldOp>>> {
+    fn before<'a>(&'a self, _: &'a Call, event: Event) -> BoxFuture<'a, Result<Verdict>> {
         Box::pin(async move {
             let original = if event.original.is_some() { "+" } else { "-" };
             self.note(format!("{:?} {} {original}", event.kind, event.collection));
-            match &*self.before.lock().unwrap() {
-                Some(act) => act(&event),
-                None => Ok(Vec::new()),
+            let ops = match &*self.before.lock().unwrap() {
+                Some(act) => act(&event)?,
+                None => return Ok(Verdict::default()),
+            };
+            // As it is, and then what the test wants of it.
+            let mut changes: Vec<FieldChange> = Vec::new();
+            for (name, value) in &event.object.fields {
+                let named = |op: &FieldOp| op.path == Path::field(&**name);
+                if !ops.iter().any(named) {
+                    changes.push(FieldChange::set(name, value.clone()));
+                }
             }
+            changes.extend(ops.into_iter().map(FieldChange::Field));
+            Ok(Verdict {
+                object: Some(NewObject { changes, acl: None }),
+                context: None,
+            })
         })
     }
 
@@ -311,16 +325,11 @@ impl Hooks for Recorder {
         })
     }
 
-    fn after_find<'a>(
-        &'a self,
-        _: &'a Call,
-        collection: &'a str,
-        records: &'a mut Vec<Record>,
-    ) -> BoxFuture<'a, Result<()>> {
+    fn after_find<'a>(&'a self, _: &'a Call, found: Found<'a>) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            self.note(format!("AfterFind {collection}"));
+            self.note(format!("AfterFind {}", found.collection));
             if let Some(act) = &*self.after_find.lock().unwrap() {
-                act(records);
+                act(found.records);
             }
             Ok(())
         })
