@@ -224,6 +224,7 @@ async fn operate(
         ip: Some(head.ip),
         request_id: head.id.clone(),
         context: presented.context,
+        headers: None,
         depth: 0,
         session_token: caller.session_digest.as_ref().and(token).map(Secret::new),
         session_digest: caller.session_digest,
