@@ -119,6 +119,7 @@ reasons! {
     UnsupportedService Unsupported "unsupported_service" "This sign-in provider is not configured.";
     SchemaRefused InvalidArgument "schema_refused" "The schema change can't be made; the message says why.";
     TransactionConflict Conflict "transaction_conflict" "The transaction met a concurrent change too often.";
+    LeaseLost Conflict "lease_lost" "The lease that the write was made under is held by somebody else or was given back.";
     OutcomeUnknown Unavailable "outcome_unknown" "The store failed during commit: the write may or may not have happened.";
     StoreUnavailable Unavailable "store_unavailable" "The store can't serve right now.";
     StoreCorrupt Corrupt "store_corrupt" "Stored data is damaged.";

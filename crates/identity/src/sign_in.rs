@@ -347,7 +347,7 @@ impl Identity {
         });
         let batch = WriteBatch {
             checks: check.into_iter().collect(),
-            writes: steps,
+            ..WriteBatch::of(steps)
         };
         self.apply(batch).await?;
         self.shared.callers.forget_user(user_id);

@@ -1,17 +1,19 @@
 //! The handle of an open app.
 
+use crate::lease::{self, LeaseCall};
 use crate::reads::{self, changes, collect, deadline, find, open_snapshot};
 use crate::shared::Shared;
 use crate::writer::{self, Inbox};
 use basalt_base::{BoxFuture, Result, Value};
 use basalt_store::{
-    AppStore, Catalogue, Change, Found, Path, Position, Query, ReadOptions, Reads, Record,
-    Snapshot, WriteBatch, Written,
+    AppStore, Catalogue, Change, Found, Lease, LeaseView, Leases, Path, Position, Query,
+    ReadOptions, Reads, Record, Snapshot, WriteBatch, Written,
 };
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// An open app; dropping it finishes the waiting writes and closes the file.
 pub(crate) struct App {
@@ -49,6 +51,42 @@ impl Drop for App {
         {
             tracing::error!("the writer of an app panicked while closing");
         }
+    }
+}
+
+impl Leases for App {
+    fn acquire<'a>(
+        &'a self,
+        name: &'a str,
+        holder: &'a str,
+        time: Duration,
+    ) -> BoxFuture<'a, Result<Option<Lease>>> {
+        Box::pin(async move {
+            let call = LeaseCall::acquire(name, holder, time)?;
+            let token = self.inbox()?.lease(call).await?;
+            Ok(token.map(|token| lease::made(name, holder, token)))
+        })
+    }
+
+    fn renew<'a>(&'a self, lease: &'a Lease, time: Duration) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let call = LeaseCall::renew(lease, time)?;
+            Ok(self.inbox()?.lease(call).await?.is_some())
+        })
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<()>> {
+        let call = LeaseCall::Release(lease.clone());
+        Box::pin(async move { self.inbox()?.lease(call).await.map(drop) })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<LeaseView>>> {
+        let now = self.shared.common.options.clock.now();
+        Box::pin(reads::run(
+            &self.shared,
+            ReadOptions::default(),
+            move |session, _| lease::list(&session.conn, now),
+        ))
     }
 }
 
@@ -112,6 +150,10 @@ impl AppStore for App {
 
     fn position(&self) -> Position {
         Position(self.shared.position.load(SeqCst))
+    }
+
+    fn leases(&self) -> &dyn Leases {
+        self
     }
 
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {

@@ -22,6 +22,7 @@ mod control;
 mod error;
 mod files;
 mod functions;
+mod lease;
 mod metrics;
 mod options;
 mod reads;

@@ -2,13 +2,17 @@
 
 use crate::connection::{Session, open_writer};
 use crate::error::{Typed, corrupt, sqlite};
+use crate::lease::{self, LeaseCall};
 use crate::schema::{load, migrate};
 use crate::shared::Common;
 use basalt_base::{AppId, BoxFuture, Error, Map, Reason, Result, Timestamp, Value};
-use basalt_store::{AppRow, StoreId, SystemStore, codec};
+use basalt_store::{
+    AppRow, Lease, LeaseView, Leases, Node, NodeView, Nodes, StoreId, SystemStore, codec,
+};
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, Row, params};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The registry. Each write is a transaction of its own; they are rare.
 pub(crate) struct System {
@@ -125,6 +129,113 @@ impl SystemStore for System {
                 .and_then(|mut s| s.execute([store_id.0]))
                 .typed()
                 .and_then(changed_one)
+        }))
+    }
+
+    fn registry_version(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        Box::pin(self.on_thread(|conn| {
+            conn.prepare_cached("SELECT version FROM registry")
+                .and_then(|mut s| s.query_row([], |row| row.get(0)))
+                .map(Some)
+                .typed()
+        }))
+    }
+
+    fn leases(&self) -> &dyn Leases {
+        self
+    }
+
+    fn nodes(&self) -> &dyn Nodes {
+        self
+    }
+}
+
+impl System {
+    async fn lease(&self, call: LeaseCall) -> Result<Option<u64>> {
+        let now = self.common.options.clock.now();
+        self.on_thread(move |conn| lease::apply(conn, now, &call))
+            .await
+    }
+}
+
+impl Leases for System {
+    fn acquire<'a>(
+        &'a self,
+        name: &'a str,
+        holder: &'a str,
+        time: Duration,
+    ) -> BoxFuture<'a, Result<Option<Lease>>> {
+        Box::pin(async move {
+            let token = self.lease(LeaseCall::acquire(name, holder, time)?).await?;
+            Ok(token.map(|token| lease::made(name, holder, token)))
+        })
+    }
+
+    fn renew<'a>(&'a self, lease: &'a Lease, time: Duration) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let call = LeaseCall::renew(lease, time)?;
+            Ok(self.lease(call).await?.is_some())
+        })
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<()>> {
+        let call = LeaseCall::Release(lease.clone());
+        Box::pin(async move { self.lease(call).await.map(drop) })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<LeaseView>>> {
+        let now = self.common.options.clock.now();
+        Box::pin(self.on_thread(move |conn| lease::list(conn, now)))
+    }
+}
+
+impl Nodes for System {
+    fn beat<'a>(&'a self, node: &'a Node, forget: Duration) -> BoxFuture<'a, Result<()>> {
+        let (node, now) = (node.clone(), self.common.options.clock.now().millis());
+        let forget = i64::try_from(forget.as_millis()).unwrap_or(i64::MAX);
+        Box::pin(self.on_thread(move |conn| {
+            conn.prepare_cached(
+                "INSERT INTO nodes VALUES (?1, ?2, ?3, ?4, ?4)
+                 ON CONFLICT (id) DO UPDATE SET version = ?2, address = ?3, seen = ?4",
+            )
+            .and_then(|mut s| s.execute(params![&*node.id, &*node.version, &*node.address, now]))
+            .typed()?;
+            conn.prepare_cached("DELETE FROM nodes WHERE seen < ?")
+                .and_then(|mut s| s.execute([now.saturating_sub(forget)]))
+                .map(drop)
+                .typed()
+        }))
+    }
+
+    fn leave<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<()>> {
+        let id = id.to_owned();
+        Box::pin(self.on_thread(move |conn| {
+            conn.prepare_cached("DELETE FROM nodes WHERE id = ?")
+                .and_then(|mut s| s.execute([id]))
+                .map(drop)
+                .typed()
+        }))
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<NodeView>>> {
+        let now = self.common.options.clock.now().millis();
+        Box::pin(self.on_thread(move |conn| {
+            let sql = "SELECT id, version, address, since, seen FROM nodes ORDER BY since, id";
+            let mut statement = conn.prepare_cached(sql).typed()?;
+            let rows = statement.query_map([], |row| {
+                let text = |at| row.get::<_, String>(at).map(String::into_boxed_str);
+                let silent = now.saturating_sub(row.get(4)?).max(0);
+                Ok(NodeView {
+                    node: Node {
+                        id: text(0)?,
+                        version: text(1)?,
+                        address: text(2)?,
+                    },
+                    since: Timestamp::from_millis(row.get(3)?),
+                    silent: Duration::from_millis(silent.unsigned_abs()),
+                })
+            });
+            rows.and_then(Iterator::collect).typed()
         }))
     }
 }

@@ -38,6 +38,7 @@ pub mod filters;
 pub mod filters_nested;
 mod fixture;
 pub mod geo;
+pub mod leases;
 pub mod log;
 pub mod nasty;
 pub mod ops;
@@ -223,6 +224,28 @@ macro_rules! conformance_tests {
             differential {
                 agrees_with_the_evaluator
                 writes_agree_with_apply
+            }
+        }
+    };
+}
+
+/// The same for what servers that share a store need: leases and the registry of nodes.
+#[macro_export]
+macro_rules! cluster_conformance_tests {
+    ($factory:expr) => {
+        $crate::conformance_tests! { @cases $factory;
+            leases {
+                one_holds_it_at_a_time
+                tokens_grow_with_each_holder
+                renewing_late_works_while_nobody_took_it
+                races_have_one_winner
+                a_fence_stops_whoever_was_overtaken
+                a_fence_concerns_its_batch_alone
+                apps_and_system_have_their_own
+                leases_outlive_reopening_and_clearing
+                odd_names_and_times_are_refused
+                nodes_come_and_go
+                the_registry_has_a_version
             }
         }
     };

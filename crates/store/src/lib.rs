@@ -17,6 +17,8 @@ pub mod codec;
 pub mod conformance;
 pub mod eval;
 mod filter;
+mod lease;
+mod node;
 mod pattern;
 mod query;
 mod record;
@@ -28,6 +30,10 @@ pub use catalogue::{
     IndexDef, IndexKind,
 };
 pub use filter::{FieldRef, Filter, Path, Test};
+pub use lease::{
+    Fence, LEASE_NAME_BYTES_MAX, Lease, LeaseView, Leases, NoLeases, check_lease, lease_lost,
+};
+pub use node::{NoNodes, Node, NodeView, Nodes};
 pub use pattern::{Pattern, PatternOptions};
 pub use query::{Found, Position, Projection, Query, ReadOptions, Sort, SortKey};
 pub use record::{Access, Acl, AclEntry, Principals, Record};

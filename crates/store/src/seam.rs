@@ -1,7 +1,8 @@
 //! The traits that a store implements.
 
 use crate::{
-    Catalogue, FieldRef, Found, Path, Position, Query, ReadOptions, Record, WriteBatch, Written,
+    Catalogue, FieldRef, Found, Leases, NoLeases, NoNodes, Nodes, Path, Position, Query,
+    ReadOptions, Record, WriteBatch, Written,
 };
 use basalt_base::{AppId, BoxFuture, Map, Result, Timestamp, Value};
 use std::ops::ControlFlow;
@@ -94,6 +95,11 @@ pub trait AppStore: Reads {
         Box::pin(async { Ok(self.position()) })
     }
 
+    /// The app's leases; their fences guard its writes.
+    fn leases(&self) -> &dyn Leases {
+        &NoLeases
+    }
+
     /// Several reads at one state.
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>>;
 
@@ -161,6 +167,22 @@ pub trait SystemStore: Send + Sync {
 
     /// Removes an app from the registry.
     fn remove_app(&self, store_id: StoreId) -> BoxFuture<'_, Result<()>>;
+
+    /// A number that changes with every change of the registry, cheaper to read than [`Self::apps`];
+    /// `None` from a store that has none.
+    fn registry_version(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Leases of what belongs to no single app.
+    fn leases(&self) -> &dyn Leases {
+        &NoLeases
+    }
+
+    /// The servers on this store.
+    fn nodes(&self) -> &dyn Nodes {
+        &NoNodes
+    }
 }
 
 /// One reading of a metric.

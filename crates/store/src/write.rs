@@ -3,7 +3,7 @@
 //! A [`WriteBatch`] is atomic. The writer checks every precondition against the current row and
 //! applies operations in Rust ([`crate::apply`]), so every store agrees on the result.
 
-use crate::{Acl, FieldDef, FieldRef, Filter, IndexDef, Path, Record};
+use crate::{Acl, Fence, FieldDef, FieldRef, Filter, IndexDef, Path, Record};
 use basalt_base::{Map, Timestamp, Value};
 use std::sync::Arc;
 
@@ -263,6 +263,8 @@ impl std::error::Error for DuplicateKey {}
 /// Writes that are applied together or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct WriteBatch {
+    /// The lease under which this is written; refused with `LeaseLost` when it is not held any more.
+    pub fence: Option<Fence>,
     /// Refused with `TransactionConflict` when one does not hold.
     pub checks: Vec<ReadCheck>,
     /// The steps, applied in order; later ones see earlier ones.
@@ -273,8 +275,17 @@ impl WriteBatch {
     /// A batch of these steps.
     pub fn of(writes: Vec<Write>) -> Self {
         Self {
+            fence: None,
             checks: Vec::new(),
             writes,
+        }
+    }
+
+    /// The same batch, written under a lease.
+    pub fn fenced(self, fence: Fence) -> Self {
+        Self {
+            fence: Some(fence),
+            ..self
         }
     }
 }

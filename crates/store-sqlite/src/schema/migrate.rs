@@ -69,10 +69,21 @@ pub(crate) const APP: &[&str] = &[
         WHERE p.name GLOB 'c[0-9]*'
             AND CAST(substr(p.name, 2) AS INTEGER) NOT IN (SELECT id FROM basalt_fields);
     ",
+    LEASES,
 ];
 
+const LEASES: &str = "
+    CREATE TABLE basalt_leases (
+        name TEXT PRIMARY KEY,
+        holder TEXT,                    -- NULL when it was given back
+        token INTEGER NOT NULL,         -- grows with each holder, never goes back
+        until INTEGER NOT NULL          -- ms
+    ) STRICT, WITHOUT ROWID;
+    ";
+
 /// The steps of `system.db`.
-pub(crate) const SYSTEM: &[&str] = &["
+pub(crate) const SYSTEM: &[&str] = &[
+    "
     CREATE TABLE apps (
         store_id INTEGER PRIMARY KEY AUTOINCREMENT,
         app_id TEXT NOT NULL UNIQUE,
@@ -80,7 +91,32 @@ pub(crate) const SYSTEM: &[&str] = &["
         settings TEXT NOT NULL,
         created_at INTEGER NOT NULL
     ) STRICT;
-    "];
+    ",
+    LEASES,
+    "
+    CREATE TABLE nodes (
+        id TEXT PRIMARY KEY,
+        version TEXT NOT NULL,
+        address TEXT NOT NULL,
+        since INTEGER NOT NULL,         -- ms
+        seen INTEGER NOT NULL           -- ms
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE registry (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        version INTEGER NOT NULL        -- grows with every change of apps
+    ) STRICT;
+    INSERT INTO registry VALUES (1, 1);
+    CREATE TRIGGER apps_made AFTER INSERT ON apps BEGIN
+        UPDATE registry SET version = version + 1;
+    END;
+    CREATE TRIGGER apps_changed AFTER UPDATE ON apps BEGIN
+        UPDATE registry SET version = version + 1;
+    END;
+    CREATE TRIGGER apps_removed AFTER DELETE ON apps BEGIN
+        UPDATE registry SET version = version + 1;
+    END;
+    ",
+];
 
 /// Brings a file to the newest version; `StoreVersion` when it is newer than this server.
 pub(crate) fn migrate(conn: &mut Connection, steps: &[&str]) -> Result<()> {

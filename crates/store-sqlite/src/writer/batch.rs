@@ -3,6 +3,7 @@
 use super::apply;
 use crate::connection::Session;
 use crate::error::Typed;
+use crate::lease;
 use crate::schema::{Schema, ddl};
 use crate::shared::Common;
 use basalt_base::{Error, Reason, Result, Timestamp};
@@ -92,6 +93,9 @@ impl Tx<'_> {
     }
 
     fn steps(&mut self, batch: &WriteBatch) -> Result<Vec<Written>> {
+        if let Some(fence) = &batch.fence {
+            lease::check_fence(self.conn(), fence)?;
+        }
         for check in &batch.checks {
             self.check(check)?;
         }

@@ -12,6 +12,7 @@ mod thread;
 
 pub(crate) use thread::{Inbox, start};
 
+use crate::lease::LeaseCall;
 use basalt_base::Result;
 use basalt_store::{WriteBatch, Written};
 use tokio::sync::oneshot;
@@ -23,6 +24,8 @@ pub(crate) type Outcomes = Vec<Result<Vec<Written>>>;
 pub(crate) enum Message {
     /// Apply each batch, and answer when that is durable.
     Write(Vec<WriteBatch>, oneshot::Sender<Result<Outcomes>>),
+    /// Acquire, renew or release a lease.
+    Lease(LeaseCall, oneshot::Sender<Result<Option<u64>>>),
     /// Remove everything.
     Clear(oneshot::Sender<Result<()>>),
 }

@@ -1,10 +1,11 @@
 //! The writer's thread: opening, waiting, and opening anew after a failure.
 
-use super::batch::State;
+use super::batch::{State, Tx};
 use super::group::Trust;
 use super::{Message, Outcomes};
 use crate::connection::{Session, open_writer};
 use crate::error::io;
+use crate::lease::{self, LeaseCall};
 use crate::schema::{Schema, load, migrate};
 use crate::shared::Shared;
 use basalt_base::{Error, Monotonic, Reason, Result};
@@ -34,6 +35,13 @@ impl Inbox {
     pub(crate) async fn clear(&self) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Clear(reply))?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Asks for something about a lease.
+    pub(crate) async fn lease(&self, call: LeaseCall) -> Result<Option<u64>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Lease(call, reply))?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -195,7 +203,11 @@ impl Writer {
     fn act(&mut self, session: &Session, message: Message) -> Trust {
         let trust = match message {
             Message::Write(batches, reply) => self.group(session, batches, reply),
-            Message::Clear(reply) => self.clear(session, reply),
+            Message::Lease(call, reply) => self.alone(session, reply, |tx| {
+                tx.dirty = true;
+                lease::apply(tx.conn(), tx.now, &call)
+            }),
+            Message::Clear(reply) => self.alone(session, reply, |tx| tx.clear()),
         };
         if trust == Trust::Kept {
             self.tend_log(session);
@@ -203,11 +215,17 @@ impl Writer {
         trust
     }
 
-    fn clear(&mut self, session: &Session, reply: oneshot::Sender<Result<()>>) -> Trust {
+    /// Does work in a transaction of its own.
+    fn alone<T>(
+        &mut self,
+        session: &Session,
+        reply: oneshot::Sender<Result<T>>,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+    ) -> Trust {
         let mut tx = self.transaction(session);
-        let done = tx.execute("BEGIN IMMEDIATE").and_then(|()| tx.clear());
+        let done = tx.execute("BEGIN IMMEDIATE").and_then(|()| work(&mut tx));
         let result = match done {
-            Ok(()) => self.commit(tx, 1),
+            Ok(done) => self.commit(tx, 1).map(|()| done),
             Err(error) => Err((crate::error::CommitFailure::NotDone, error)),
         };
         let trust = match &result {
@@ -271,6 +289,7 @@ impl Writer {
 fn refuse(message: Message) {
     match message {
         Message::Write(_, reply) => drop(reply.send(Err(unavailable()))),
+        Message::Lease(_, reply) => drop(reply.send(Err(unavailable()))),
         Message::Clear(reply) => drop(reply.send(Err(unavailable()))),
     }
 }

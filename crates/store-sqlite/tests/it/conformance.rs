@@ -16,3 +16,4 @@ impl Harness for Dir {
 }
 
 basalt_store::conformance_tests!(|| Dir(tempfile::tempdir().unwrap()));
+basalt_store::cluster_conformance_tests!(|| Dir(tempfile::tempdir().unwrap()));

@@ -124,7 +124,10 @@ pub async fn read_checks(h: &dyn Harness) {
     };
     let guarded = async |checks, id: &str| {
         let writes = vec![make(id)];
-        let batch = WriteBatch { checks, writes };
+        let batch = WriteBatch {
+            checks,
+            ..WriteBatch::of(writes)
+        };
         f.app.write(vec![batch]).await.unwrap().remove(0)
     };
     let holds = vec![

@@ -3,3 +3,4 @@
 use crate::tests::memory::Memory;
 
 crate::conformance_tests!(Memory::default);
+crate::cluster_conformance_tests!(Memory::default);

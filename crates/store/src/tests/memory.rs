@@ -1,5 +1,6 @@
 //! A store in memory, as plain as can be: the evaluator and `apply` over a list of records.
 
+mod cluster;
 mod schema;
 mod system;
 
@@ -58,6 +59,7 @@ impl Store for MemoryStore {
 #[derive(Default)]
 struct App {
     state: Mutex<State>,
+    leases: cluster::LeaseTable,
 }
 
 /// Everything of an app; a batch works on a copy and replaces it when all went well.
@@ -321,6 +323,10 @@ impl AppStore for App {
         Position(self.state.lock().unwrap().position)
     }
 
+    fn leases(&self) -> &dyn crate::Leases {
+        &self.leases
+    }
+
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {
         let state = self.state.lock().unwrap().clone();
         Box::pin(async { Ok(Box::new(Frozen(state)) as Box<dyn Snapshot>) })
@@ -330,6 +336,7 @@ impl AppStore for App {
         Box::pin(async move {
             let mut state = self.state.lock().unwrap();
             let each = batches.into_iter().map(|batch| {
+                self.leases.check(batch.fence.as_ref())?;
                 let mut copy = state.clone();
                 let done = copy.run(batch)?;
                 *state = copy;

@@ -1,12 +1,17 @@
 //! The registry.
 
+use super::cluster::{LeaseTable, NodeTable};
 use crate::{AppRow, StoreId, SystemStore};
 use basalt_base::{AppId, BoxFuture, Error, Map, Reason, Result, Timestamp};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 #[derive(Default)]
 pub struct System {
     rows: Mutex<(u32, Vec<AppRow>)>,
+    version: AtomicU64,
+    leases: LeaseTable,
+    nodes: NodeTable,
 }
 
 impl SystemStore for System {
@@ -28,6 +33,7 @@ impl SystemStore for System {
                 return Err(Error::new(Reason::DuplicateValue, "The app id is taken."));
             }
             rows.0 += 1;
+            self.version.fetch_add(1, SeqCst);
             let row = AppRow {
                 store_id: StoreId(rows.0),
                 app_id: app_id.clone(),
@@ -45,12 +51,26 @@ impl SystemStore for System {
         for row in rows.1.iter_mut().filter(|row| row.store_id == store_id) {
             row.settings.clone_from(&settings);
         }
+        self.version.fetch_add(1, SeqCst);
         Box::pin(async { Ok(()) })
     }
 
     fn remove_app(&self, store_id: StoreId) -> BoxFuture<'_, Result<()>> {
         let mut rows = self.rows.lock().unwrap();
         rows.1.retain(|row| row.store_id != store_id);
+        self.version.fetch_add(1, SeqCst);
         Box::pin(async { Ok(()) })
+    }
+
+    fn registry_version(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        Box::pin(async { Ok(Some(self.version.load(SeqCst))) })
+    }
+
+    fn leases(&self) -> &dyn crate::Leases {
+        &self.leases
+    }
+
+    fn nodes(&self) -> &dyn crate::Nodes {
+        &self.nodes
     }
 }
