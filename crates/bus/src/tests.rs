@@ -1,0 +1,4 @@
+//! Both buses pass the suite; NATS also comes and goes.
+
+mod local;
+mod nats;
