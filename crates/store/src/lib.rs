@@ -20,6 +20,7 @@ mod filter;
 mod lease;
 mod node;
 mod pattern;
+pub mod plan;
 mod query;
 mod record;
 mod seam;

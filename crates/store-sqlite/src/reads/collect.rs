@@ -7,8 +7,8 @@ use crate::error::Typed;
 use crate::row;
 use crate::sql;
 use basalt_base::{Result, Value};
-use basalt_store::{FieldRef, Path, Projection, Query, eval};
-use std::cmp::Ordering;
+use basalt_store::plan::{Distinct, unsliced};
+use basalt_store::{FieldRef, Path, Projection, Query};
 use std::ops::ControlFlow;
 
 /// How many objects match.
@@ -27,17 +27,6 @@ pub(crate) fn count(session: &Session, view: &View, query: &Query) -> Result<u64
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(count)
-}
-
-fn unsliced(query: &Query, projection: Projection) -> Query {
-    Query {
-        collection: query.collection.clone(),
-        filter: query.filter.clone(),
-        sort: Vec::new(),
-        skip: 0,
-        limit: None,
-        projection,
-    }
 }
 
 /// The distinct values at a path.
@@ -74,43 +63,10 @@ pub(crate) fn distinct(
         }
         return Ok(values);
     }
-    let mut values = Values::default();
+    let mut values = Distinct::default();
     find::each_match(session, &query, &plan, |_, record| {
-        for candidate in eval::candidates(&record, path) {
-            match candidate.as_ref() {
-                Value::Array(items) => items.iter().for_each(|item| values.add(item)),
-                value => values.add(value),
-            }
-        }
+        values.add(&record, path);
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(values.finish())
-}
-
-/// Collects values and drops repeated ones now and then, so that memory follows the distinct ones.
-#[derive(Default)]
-struct Values {
-    all: Vec<Value>,
-    distinct: usize,
-}
-
-impl Values {
-    fn add(&mut self, value: &Value) {
-        self.all.push(value.clone());
-        if self.all.len() > 1_024 + self.distinct * 2 {
-            self.compact();
-        }
-    }
-
-    fn compact(&mut self) {
-        let order = |a: &Value, b: &Value| eval::compare_for_sort(Some(a), Some(b));
-        self.all.sort_by(order);
-        self.all.dedup_by(|a, b| order(a, b) == Ordering::Equal);
-        self.distinct = self.all.len();
-    }
-
-    fn finish(mut self) -> Vec<Value> {
-        self.compact();
-        self.all
-    }
 }

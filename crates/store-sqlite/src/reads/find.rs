@@ -4,9 +4,10 @@ use super::run::View;
 use crate::connection::Session;
 use crate::error::{Typed, corrupt};
 use crate::row;
-use crate::schema::Layout;
+use crate::schema::{Layout, Shape};
 use crate::sql::{self, Plan};
 use basalt_base::{Error, Reason, Result};
+use basalt_store::plan::{Page, narrowed};
 use basalt_store::{Found, Position, Query, Record, eval};
 use rusqlite::Statement;
 use std::ops::ControlFlow;
@@ -55,7 +56,7 @@ pub(crate) fn find(session: &Session, view: &View, query: &Query) -> Result<Foun
         found.records = records?;
         return Ok(found);
     }
-    for narrower in sql::narrowed(layout, query) {
+    for narrower in narrowed(query, |name| is_geo(layout, name)) {
         let records = find_planned(session, layout, &narrower)?;
         if Some(records.len() as u64) == query.limit {
             found.records = records;
@@ -64,6 +65,10 @@ pub(crate) fn find(session: &Session, view: &View, query: &Query) -> Result<Foun
     }
     found.records = find_planned(session, layout, query)?;
     Ok(found)
+}
+
+fn is_geo(layout: &Layout, name: &str) -> bool {
+    layout.column(name).is_some_and(|c| c.shape == Shape::Geo)
 }
 
 fn find_planned(session: &Session, layout: &Layout, query: &Query) -> Result<Vec<Record>> {
@@ -76,26 +81,12 @@ fn find_planned(session: &Session, layout: &Layout, query: &Query) -> Result<Vec
         });
         return result.map(|()| records);
     }
-    let wanted = query.limit.map(|limit| limit.saturating_add(query.skip));
-    let bound = wanted.map_or(usize::MAX, |n| {
-        usize::try_from(n.saturating_mul(2)).map_or(usize::MAX, |n| n.max(1_024))
-    });
+    let mut page = Page::of(query);
     each_match(session, query, &plan, |_, record| {
-        records.push(record);
-        if records.len() >= bound {
-            // Rows come in the order that breaks ties, so that sorting a part is stable too.
-            eval::sort_records(&mut records, &query.sort);
-            records.truncate(bound / 2);
-        }
+        page.push(record);
         Ok(ControlFlow::Continue(()))
     })?;
-    eval::sort_records(&mut records, &query.sort);
-    let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
-    records.drain(..skip.min(records.len()));
-    if let Some(limit) = query.limit {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        records.truncate(limit);
-    }
+    records = page.finish();
     for record in &mut records {
         plan.strip(record);
     }

@@ -5,8 +5,8 @@ mod read;
 mod write;
 
 pub(crate) use acl::allows as acl_text_allows;
-pub(crate) use read::{Selection, record, value};
-pub(crate) use write::{bind_field, bind_record, bind_update_head, extras, same, sub_millis};
+pub(crate) use read::{record, value};
+pub(crate) use write::{bind_field, bind_record, bind_update_head, extras, same};
 
 /// Before a name that is no field's among the explicit nulls, where fields go by their ids.
 const NULL_NAME: char = '.';

@@ -2,32 +2,11 @@
 
 use super::{FILE_SEPARATOR, NULL_NAME, acl};
 use crate::error::{Typed, corrupt};
-use crate::schema::{Column, Layout, Shape};
+use crate::schema::{Column, Shape};
 use basalt_base::{FileRef, GeoPoint, Reference, Result, Timestamp, Value};
-use basalt_store::{Acl, Projection, Record, codec};
+use basalt_store::{Acl, Record, codec};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
-use std::collections::HashSet;
-
-/// Which columns of a table a statement reads, after the head.
-pub(crate) struct Selection<'a> {
-    pub(crate) columns: Vec<&'a Column>,
-}
-
-impl<'a> Selection<'a> {
-    /// The projected fields, and those that `also` names.
-    pub(crate) fn of(layout: &'a Layout, projection: &Projection, also: &HashSet<&str>) -> Self {
-        let columns = match projection {
-            Projection::All => layout.columns.iter().collect(),
-            Projection::Only(names) => layout
-                .columns
-                .iter()
-                .filter(|c| names.contains(&c.name) || also.contains(&*c.name))
-                .collect(),
-        };
-        Self { columns }
-    }
-}
 
 /// Reads an object: the head from column `at`, then each of `columns`, and the nulls under names
 /// that are no fields where `reads_null` says so.

@@ -3,7 +3,7 @@
 use super::{FILE_SEPARATOR, acl, null_key};
 use crate::error::Typed;
 use crate::schema::{Column, Layout, Shape};
-use basalt_base::{Error, FileRef, Reason, Result, Timestamp, Value};
+use basalt_base::{Error, FileRef, Reason, Result, Value};
 use basalt_store::{Record, codec, keeps_null};
 use rusqlite::Statement;
 use rusqlite::types::Null;
@@ -147,9 +147,4 @@ pub(crate) fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
 fn same_nested(a: &Value, b: &Value) -> bool {
     let null = |v: &Value| matches!(v, Value::Null);
     null(a) == null(b) && same(Some(a), Some(b))
-}
-
-/// Whether a time has a part below the milliseconds that columns keep.
-pub(crate) fn sub_millis(at: Timestamp) -> bool {
-    !at.nanos().is_multiple_of(1_000_000)
 }

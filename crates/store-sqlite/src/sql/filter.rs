@@ -1,77 +1,65 @@
 //! Filters as conditions.
 
 use super::binds::Binds;
-use super::condition::{Condition, with_binds};
 use super::{geo, json, scalar};
 use crate::row::null_key;
 use crate::schema::{Column, Layout, Shape};
 use basalt_base::Value;
-use basalt_store::{Access, FieldRef, Filter, Path, Test};
+use basalt_store::plan::{self, Condition, Dialect, missing};
+use basalt_store::{Access, FieldRef, Filter, Path, Principals, Test};
+use std::sync::Arc;
 
 /// Most parameters of a statement before the rest of the filter is left to Rust.
 const PARAMS_MAX: usize = 25_000;
 
 /// The condition of a filter.
 pub(crate) fn condition(layout: &Layout, filter: &Filter, binds: &mut Binds) -> Condition {
-    if binds.params.len() > PARAMS_MAX {
-        return Condition::unknown();
-    }
-    with_binds(binds, |binds| match filter {
-        Filter::Everything => Condition::constant(true),
-        Filter::Nothing => Condition::constant(false),
-        Filter::And(list) => {
-            let parts = list.iter().map(|part| condition(layout, part, binds));
-            Condition::all(parts.collect())
-        }
-        Filter::Or(list) => {
-            let parts = list.iter().map(|part| condition(layout, part, binds));
-            Condition::any(parts.collect())
-        }
-        Filter::Not(part) => condition(layout, part, binds).negated(),
-        Filter::Test(path, test) => tested(layout, path, test, binds),
-        Filter::Allows(access, principals) => {
-            let column = match access {
-                Access::Read => "_rperm",
-                Access::Write => "_wperm",
-            };
-            binds.principals(principals);
-            Condition::exact(format!("({column} IS NULL OR acl_ok({column}, ?))"))
-        }
-    })
+    plan::condition(&mut Sqlite { layout, binds }, filter)
 }
 
-fn tested(layout: &Layout, path: &Path, test: &Test, binds: &mut Binds) -> Condition {
-    let negative = match test {
-        Test::Not(inner) => Some((**inner).clone()),
-        Test::Ne(value) => Some(Test::Eq(value.clone())),
-        Test::NotIn(values) => Some(Test::In(values.clone())),
-        _ => None,
-    };
-    if let Some(positive) = negative {
-        return with_binds(binds, |binds| {
-            tested(layout, path, &positive, binds).negated()
-        });
+struct Sqlite<'a> {
+    layout: &'a Layout,
+    binds: &'a mut Binds,
+}
+
+impl Dialect for Sqlite<'_> {
+    type Mark = (usize, usize, usize);
+
+    fn mark(&self) -> Self::Mark {
+        self.binds.mark()
     }
-    let (name, shape) = match &path.root {
-        FieldRef::Id => ("_id", Shape::Text),
-        FieldRef::CreatedAt => ("_created", Shape::Date),
-        FieldRef::UpdatedAt => ("_updated", Shape::Date),
-        FieldRef::Named(name) => {
-            return match layout.column(name) {
-                Some(column) => on_column(column, path, test, binds),
-                None => without_column(path, name, test),
-            };
-        }
-    };
-    if path.rest.is_empty() {
-        let place = scalar::Place {
-            column: name,
-            shape: &shape,
-            field: None,
+
+    fn back_to(&mut self, mark: Self::Mark) {
+        self.binds.back_to(mark);
+    }
+
+    fn is_full(&self) -> bool {
+        self.binds.params.len() > PARAMS_MAX
+    }
+
+    fn allows(&mut self, access: Access, principals: &Arc<Principals>) -> Condition {
+        let column = match access {
+            Access::Read => "_rperm",
+            Access::Write => "_wperm",
         };
-        scalar::condition(&place, test, binds)
-    } else {
-        missing(test)
+        self.binds.principals(principals);
+        Condition::exact(format!("({column} IS NULL OR acl_ok({column}, ?))"))
+    }
+
+    fn on_system(&mut self, field: &FieldRef, test: &Test) -> Condition {
+        let (name, shape) = match field {
+            FieldRef::CreatedAt => ("_created", Shape::Date),
+            FieldRef::UpdatedAt => ("_updated", Shape::Date),
+            FieldRef::Id | FieldRef::Named(_) => ("_id", Shape::Text),
+        };
+        scalar::condition(name, &shape, None, test, self.binds)
+    }
+
+    fn on_named(&mut self, name: &Arc<str>, path: &Path, test: &Test) -> Condition {
+        match self.layout.column(name) {
+            Some(column) => on_column(column, path, test, self.binds),
+            None => without_column(path, name, test),
+        }
     }
 }
 
@@ -84,15 +72,7 @@ fn on_column(column: &Column, path: &Path, test: &Test, binds: &mut Binds) -> Co
         Shape::Json => json::whole(column, test, binds),
         Shape::Geo => geo::condition(column, test, binds),
         Shape::File => file(column, test),
-        _ => {
-            let name = column.physical();
-            let place = scalar::Place {
-                column: &name,
-                shape: &column.shape,
-                field: Some(column),
-            };
-            scalar::condition(&place, test, binds)
-        }
+        _ => scalar::condition(&column.physical(), &column.shape, Some(column), test, binds),
     }
 }
 
@@ -110,16 +90,6 @@ fn without_column(path: &Path, name: &str, test: &Test) -> Condition {
         }
         _ => missing(test),
     }
-}
-
-/// A test on a value that is never there.
-pub(super) fn missing(test: &Test) -> Condition {
-    Condition::constant(match test {
-        Test::Eq(value) => matches!(value, Value::Null),
-        Test::In(values) => values.iter().any(|v| matches!(v, Value::Null)),
-        Test::Exists(wanted) => !wanted,
-        _ => false,
-    })
 }
 
 fn file(column: &Column, test: &Test) -> Condition {

@@ -1,15 +1,12 @@
 //! Tests on geo points. The R*Tree narrows them to a box, and the columns decide exactly.
 
 use super::binds::Binds;
-use super::condition::Condition;
 use super::filter::{exists, explicit_null};
 use crate::schema::Column;
 use basalt_base::{GeoPoint, Value};
 use basalt_store::Test;
-use std::f64::consts::{FRAC_PI_2, PI};
-
-/// Degrees by which boxes are made larger than computed, against rounding.
-const MARGIN: f64 = 1e-7;
+use basalt_store::plan::{Area, Condition};
+use std::f64::consts::PI;
 
 /// The condition of a positive test.
 pub(super) fn condition(column: &Column, test: &Test, binds: &mut Binds) -> Condition {
@@ -65,11 +62,7 @@ fn in_tree(column: &Column, area: &Area, binds: &mut Binds) -> String {
 }
 
 fn within(column: &Column, sw: GeoPoint, ne: GeoPoint, binds: &mut Binds) -> Condition {
-    let area = Area {
-        south: sw.latitude - MARGIN,
-        north: ne.latitude + MARGIN,
-        longitudes: Some((sw.longitude - MARGIN, ne.longitude + MARGIN)),
-    };
+    let area = Area::between(sw, ne);
     let tree = in_tree(column, &area, binds);
     let name = column.physical();
     for edge in [sw.latitude, ne.latitude, sw.longitude, ne.longitude] {
@@ -94,36 +87,4 @@ fn near(column: &Column, center: GeoPoint, radians: f64, binds: &mut Binds) -> C
         binds.push(number);
     }
     Condition::exact(format!("{sql}geo_dist({name}_lat, {name}_lng, ?, ?) <= ?)"))
-}
-
-/// A box on the earth, in degrees.
-struct Area {
-    south: f64,
-    north: f64,
-    /// West and east; `None` for all around.
-    longitudes: Option<(f64, f64)>,
-}
-
-impl Area {
-    /// A box that holds every point within the distance.
-    fn around(center: GeoPoint, radians: f64) -> Self {
-        let lat = center.latitude.to_radians();
-        let degrees = radians.to_degrees() + MARGIN;
-        let (south, north) = (center.latitude - degrees, center.latitude + degrees);
-        let mut longitudes = None;
-        // Around a pole every longitude is near.
-        if south > -90.0 && north < 90.0 && radians < FRAC_PI_2 {
-            let reach = (radians.sin() / lat.cos()).min(1.0).asin().to_degrees() + MARGIN;
-            let (west, east) = (center.longitude - reach, center.longitude + reach);
-            // Across the antimeridian the box would be two; the latitudes alone narrow enough.
-            if west > -180.0 && east < 180.0 {
-                longitudes = Some((west, east));
-            }
-        }
-        Self {
-            south,
-            north,
-            longitudes,
-        }
-    }
 }

@@ -1,10 +1,10 @@
 //! Tests on columns that hold JSON, and on what is nested in them.
 
 use super::binds::Binds;
-use super::condition::Condition;
 use super::filter::exists;
 use crate::schema::Column;
 use basalt_base::Value;
+use basalt_store::plan::Condition;
 use basalt_store::{FieldType, Test};
 
 /// Lists of wanted values longer than this are left to Rust.

@@ -1,20 +1,17 @@
 //! A whole query: what SQL does of it and what is left to Rust.
 
 use super::binds::Binds;
-use super::condition::Condition;
 use super::filter::{condition, explicit_null};
 use super::sort;
 use crate::error::Typed;
 use crate::functions::Slots;
-use crate::row::Selection;
 use crate::schema::{Column, HEAD, Layout, Shape};
 use basalt_base::Result;
-use basalt_store::{FieldRef, Filter, Path, Projection, Query, Record, SortKey};
+use basalt_store::plan::{Asked, Condition};
+use basalt_store::{FieldRef, Path, Query, Record};
 use rusqlite::Statement;
 use rusqlite::types::Value as Param;
-use std::collections::HashSet;
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// The statement of a query: reads `_n`, the head, and then each of `columns`.
 pub(crate) struct Plan<'a> {
@@ -26,53 +23,17 @@ pub(crate) struct Plan<'a> {
     condition: Condition,
     sorts: bool,
     slices: bool,
-    /// Fields that are read for Rust's part only.
-    stripped: Vec<&'a Column>,
-    /// Which names are read; none means every one.
-    asked: Option<Asked>,
-}
-
-/// The names that a query reads.
-struct Asked {
-    /// Those of its projection.
-    names: Vec<Arc<str>>,
-    /// Those that Rust's part needs besides.
-    also: Vec<Box<str>>,
+    asked: Asked<'a>,
 }
 
 /// Plans a query of the collection with that layout.
-pub(crate) fn plan<'a>(layout: &'a Layout, query: &Query) -> Plan<'a> {
+pub(crate) fn plan<'a>(layout: &'a Layout, query: &'a Query) -> Plan<'a> {
     let mut binds = Binds::default();
     let condition = condition(layout, &query.filter, &mut binds);
     let order = sort::order(layout, &query.sort, &mut binds);
-    let mut also = HashSet::new();
-    if !condition.exact {
-        filter_fields(&query.filter, &mut also);
-    }
-    if order.is_none() {
-        for level in &query.sort {
-            let (SortKey::Path(path) | SortKey::Distance(path, _)) = &level.key;
-            path_field(path, &mut also);
-        }
-    }
-    let columns = Selection::of(layout, &query.projection, &also).columns;
-    let stripped = match &query.projection {
-        Projection::All => Vec::new(),
-        Projection::Only(names) => {
-            let unasked = |c: &&&Column| !names.contains(&c.name);
-            columns.iter().filter(unasked).copied().collect()
-        }
-    };
-    let asked = match &query.projection {
-        Projection::All => None,
-        Projection::Only(names) => {
-            let also = also.into_iter().map(Box::from);
-            Some(Asked {
-                names: names.clone(),
-                also: also.collect(),
-            })
-        }
-    };
+    let asked = Asked::of(query, !condition.exact, order.is_none());
+    let read = layout.columns.iter().filter(|c| asked.reads(&c.name));
+    let columns: Vec<&Column> = read.collect();
     let mut sql = format!("SELECT _n, {HEAD}");
     for column in &columns {
         column.push_read(&mut sql);
@@ -97,7 +58,6 @@ pub(crate) fn plan<'a>(layout: &'a Layout, query: &Query) -> Plan<'a> {
         condition,
         sorts,
         slices,
-        stripped,
         asked,
     }
 }
@@ -129,25 +89,12 @@ impl<'a> Plan<'a> {
 
     /// Removes the fields that were read for Rust's part only.
     pub(crate) fn strip(&self, record: &mut Record) {
-        for column in &self.stripped {
-            record.remove(&column.name);
-        }
-        if let Some(Asked { names, also }) = &self.asked
-            && !also.is_empty()
-        {
-            let loose = |name: &Arc<str>| self.layout.column(name).is_none();
-            record
-                .fields
-                .retain(|(name, _)| names.contains(name) || !loose(name));
-        }
+        self.asked.strip(record);
     }
 
     /// Whether a null under a name that is no field's is read.
     pub(crate) fn reads_null(&self, name: &str) -> bool {
-        let asked = self.asked.as_ref().is_none_or(|Asked { names, also }| {
-            names.iter().any(|n| **n == *name) || also.iter().any(|n| **n == *name)
-        });
-        asked && self.layout.column(name).is_none()
+        self.asked.reads(name) && self.layout.column(name).is_none()
     }
 
     /// Counts the matches, when SQL can; same parameters, as an unsorted query has no others.
@@ -186,25 +133,5 @@ impl<'a> Plan<'a> {
             .into_iter()
             .filter_map(|(left, what)| left.then_some(what))
             .collect()
-    }
-}
-
-fn path_field<'a>(path: &'a Path, out: &mut HashSet<&'a str>) {
-    if let FieldRef::Named(name) = &path.root {
-        out.insert(name);
-    }
-}
-
-/// The fields that the evaluator looks at.
-fn filter_fields<'a>(filter: &'a Filter, out: &mut HashSet<&'a str>) {
-    match filter {
-        Filter::And(list) | Filter::Or(list) => {
-            for part in list {
-                filter_fields(part, out);
-            }
-        }
-        Filter::Not(part) => filter_fields(part, out),
-        Filter::Test(path, _) => path_field(path, out),
-        Filter::Everything | Filter::Nothing | Filter::Allows(..) => {}
     }
 }

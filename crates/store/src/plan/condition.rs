@@ -1,20 +1,23 @@
 //! Conditions and how they combine.
 
-use super::binds::Binds;
+const TRUE: &str = "TRUE";
+const FALSE: &str = "FALSE";
 
 /// A condition in SQL.
 ///
 /// It may be NULL where it does not hold. `exact` says that it holds for just the objects that the
 /// filter matches; otherwise it holds for these and perhaps for more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Condition {
-    pub(crate) text: String,
-    pub(crate) exact: bool,
+pub struct Condition {
+    /// The SQL, which binds tighter than AND.
+    pub text: String,
+    /// Whether it holds for no other objects.
+    pub exact: bool,
 }
 
 impl Condition {
     /// Holds for just the right objects. The text binds tighter than AND.
-    pub(super) fn exact(text: impl Into<String>) -> Self {
+    pub fn exact(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             exact: true,
@@ -22,7 +25,7 @@ impl Condition {
     }
 
     /// Holds for at least the right objects. The text binds tighter than AND.
-    pub(super) fn superset(text: impl Into<String>) -> Self {
+    pub fn superset(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             exact: false,
@@ -30,21 +33,22 @@ impl Condition {
     }
 
     /// Holds always or never.
-    pub(super) fn constant(holds: bool) -> Self {
-        Self::exact(if holds { "1" } else { "0" })
+    pub fn constant(holds: bool) -> Self {
+        Self::exact(if holds { TRUE } else { FALSE })
     }
 
     /// Says nothing: everything has to be checked in Rust.
-    pub(super) fn unknown() -> Self {
-        Self::superset("1")
+    pub fn unknown() -> Self {
+        Self::superset(TRUE)
     }
 
-    fn is_constant(&self, holds: bool) -> bool {
-        self.text == if holds { "1" } else { "0" }
+    /// Whether it says that it holds always, or never.
+    pub fn is_constant(&self, holds: bool) -> bool {
+        self.text == if holds { TRUE } else { FALSE }
     }
 
     /// All of them hold.
-    pub(super) fn all(parts: Vec<Self>) -> Self {
+    pub fn all(parts: Vec<Self>) -> Self {
         let exact = parts.iter().all(|p| p.exact);
         if let Some(never) = parts.iter().find(|p| p.exact && p.is_constant(false)) {
             return never.clone();
@@ -52,37 +56,37 @@ impl Condition {
         let texts = parts.into_iter().filter(|p| !p.is_constant(true));
         let text = join(texts.map(|p| p.text).collect(), " AND ");
         Self {
-            text: text.unwrap_or_else(|| "1".to_owned()),
+            text: text.unwrap_or_else(|| TRUE.to_owned()),
             exact,
         }
     }
 
     /// One of them holds.
-    pub(super) fn any(parts: Vec<Self>) -> Self {
+    pub fn any(parts: Vec<Self>) -> Self {
         let exact = parts.iter().all(|p| p.exact);
         let always = parts.iter().any(|p| p.is_constant(true));
         if always {
             return Self {
-                text: "1".to_owned(),
+                text: TRUE.to_owned(),
                 exact: exact || parts.iter().any(|p| p.exact && p.is_constant(true)),
             };
         }
         let texts = parts.into_iter().filter(|p| !p.is_constant(false));
         let text = join(texts.map(|p| p.text).collect(), " OR ");
         Self {
-            text: text.unwrap_or_else(|| "0".to_owned()),
+            text: text.unwrap_or_else(|| FALSE.to_owned()),
             exact,
         }
     }
 
     /// It does not hold; unknown unless it is exact.
-    pub(super) fn negated(self) -> Self {
+    pub fn negated(self) -> Self {
         if !self.exact {
             return Self::unknown();
         }
         match &*self.text {
-            "1" => Self::constant(false),
-            "0" => Self::constant(true),
+            TRUE => Self::constant(false),
+            FALSE => Self::constant(true),
             text => Self::exact(format!("(({text}) IS NOT TRUE)")),
         }
     }
@@ -101,19 +105,6 @@ fn join(mut texts: Vec<String>, operator: &str) -> Option<String> {
             .collect();
     }
     texts.pop()
-}
-
-/// Compiles with `compile`, and takes the parameters back when the text does not use them.
-pub(super) fn with_binds(
-    binds: &mut Binds,
-    compile: impl FnOnce(&mut Binds) -> Condition,
-) -> Condition {
-    let mark = binds.mark();
-    let condition = compile(binds);
-    if matches!(&*condition.text, "0" | "1") {
-        binds.back_to(mark);
-    }
-    condition
 }
 
 #[cfg(test)]
