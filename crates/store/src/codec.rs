@@ -4,7 +4,8 @@
 //! tagged key: `{"$t":millis}` or `{"$t":[seconds,nanos]}` a time, `{"$b":base64}` bytes,
 //! `{"$r":[collection,id]}` a reference, `{"$g":[latitude,longitude]}` a geo point,
 //! `{"$p":[[latitude,longitude]…]}` a polygon, `{"$f":[name,url or null]}` a file,
-//! `{"$d":"digits"}` a decimal. A user's key that starts with `$` gets one more `$` in front.
+//! `{"$d":"digits"}` a decimal. A map that a store sorts keeps its order in `"$o":"2 0 1"` beside its
+//! keys. A user's key that starts with `$` gets one more `$` in front.
 //! Whole numbers stay exact; doubles are written in their shortest form that reads back the same.
 
 mod parse;
@@ -13,7 +14,7 @@ mod write;
 
 pub use parse::decode;
 pub use record::{decode_record, encode_record};
-pub use write::{encode, encode_to_string};
+pub use write::{encode, encode_for_sorting, encode_to_string};
 
 /// How deep a stored value may nest. Far above what adapters let in, and shallow enough that
 /// damaged data can't exhaust the stack.

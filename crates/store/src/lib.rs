@@ -13,6 +13,7 @@ pub mod aggregate;
 pub mod apply;
 mod catalogue;
 pub mod codec;
+pub mod columns;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod eval;

@@ -1,9 +1,10 @@
 //! From columns to values.
 
-use super::{FILE_SEPARATOR, NULL_NAME, acl};
+use super::acl;
 use crate::error::{Typed, corrupt};
 use crate::schema::{Column, Shape};
-use basalt_base::{FileRef, GeoPoint, Reference, Result, Timestamp, Value};
+use basalt_base::{GeoPoint, Reference, Result, Timestamp, Value};
+use basalt_store::columns::{Nulls, file};
 use basalt_store::{Acl, Record, codec};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -24,7 +25,7 @@ pub(crate) fn record<'a>(
         next += column.shape.declared().len();
         match value {
             Some(value) => fields.push((column.name.clone(), value)),
-            None if nulls.has(column) => fields.push((column.name.clone(), Value::Null)),
+            None if has_null(&nulls, column) => fields.push((column.name.clone(), Value::Null)),
             None => {}
         }
     }
@@ -50,39 +51,11 @@ fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<Option<&'r str>> {
         .map_err(|_| corrupt("a text column"))
 }
 
-/// What holds an explicit null: fields by their ids, and names that were no fields when it was
-/// written, in their order.
-#[derive(Default)]
-struct Nulls {
-    ids: Vec<u32>,
-    names: Vec<String>,
-}
-
-impl Nulls {
-    fn has(&self, column: &Column) -> bool {
-        // What is a relation now was no more than a name then.
-        self.ids.contains(&column.id.0)
-            || (column.shape != Shape::Nothing && self.names.iter().any(|n| **n == *column.name))
-    }
-}
-
 fn nulls(row: &Row<'_>, at: usize) -> Result<Nulls> {
-    let mut nulls = Nulls::default();
-    let Some(text) = text(row, at)? else {
-        return Ok(nulls);
-    };
-    let Value::Map(map) = codec::decode(text)? else {
-        return Err(corrupt("the names of explicit nulls"));
-    };
-    for key in map.keys() {
-        match (key.strip_prefix(NULL_NAME), key.parse()) {
-            (Some(name), _) => nulls.names.push(name.to_owned()),
-            (None, Ok(id)) => nulls.ids.push(id),
-            (None, Err(_)) => return Err(corrupt("the id of a field with an explicit null")),
-        }
+    match text(row, at)? {
+        Some(text) => Nulls::parse(text),
+        None => Ok(Nulls::default()),
     }
-    nulls.names.sort_unstable();
-    Ok(nulls)
 }
 
 /// The value of one field; `None` for NULL.
@@ -112,7 +85,7 @@ pub(crate) fn value(row: &Row<'_>, at: usize, column: &Column) -> Result<Option<
             })),
             _ => None,
         },
-        (Shape::File, ValueRef::Text(_)) => first.as_str().ok().map(file),
+        (Shape::File, ValueRef::Text(_)) => first.as_str().ok().map(|text| Value::File(file(text))),
         (Shape::Reference(target), ValueRef::Text(_)) => first.as_str().ok().map(|id| {
             Value::Reference(Reference {
                 collection: target.as_ref().to_owned(),
@@ -126,15 +99,6 @@ pub(crate) fn value(row: &Row<'_>, at: usize, column: &Column) -> Result<Option<
         .ok_or_else(|| corrupt(format!("column c{} holds another type", column.id.0)))
 }
 
-fn file(text: &str) -> Value {
-    Value::File(match text.rsplit_once(FILE_SEPARATOR) {
-        None => FileRef {
-            name: text.to_owned(),
-            url: None,
-        },
-        Some((name, url)) => FileRef {
-            name: name.to_owned(),
-            url: (!url.is_empty()).then(|| url.to_owned()),
-        },
-    })
+fn has_null(nulls: &Nulls, column: &Column) -> bool {
+    nulls.has(column.id, &column.name, column.shape != Shape::Nothing)
 }

@@ -1,13 +1,12 @@
 //! From values to bound parameters.
 
-use super::{FILE_SEPARATOR, acl, null_key};
+use super::acl;
 use crate::error::Typed;
 use crate::schema::{Column, Layout, Shape};
-use basalt_base::{Error, FileRef, Reason, Result, Value};
-use basalt_store::{Record, codec, keeps_null};
+use basalt_base::{Error, Result, Value};
+use basalt_store::{Record, codec, columns, keeps_null};
 use rusqlite::Statement;
 use rusqlite::types::Null;
-use std::fmt::Write;
 
 /// Binds the head and every field for an insert.
 pub(crate) fn bind_record(
@@ -57,17 +56,7 @@ pub(crate) fn bind_update_head(
 /// The text of the extras column: the ids of the fields that hold an explicit null, and the names
 /// without a field that do.
 pub(crate) fn extras(layout: &Layout, record: &Record) -> Option<String> {
-    let mut out = String::new();
-    let nulls = record.fields.iter();
-    for (name, _) in nulls.filter(|(_, value)| matches!(value, Value::Null)) {
-        let comma = if out.is_empty() { "{" } else { "," };
-        let _ = match (layout.column(name), null_key(name)) {
-            (Some(column), _) => write!(out, "{comma}\"{}\":null", column.id.0),
-            (None, Some(key)) => write!(out, "{comma}\"{key}\":null"),
-            (None, None) => Ok(()),
-        };
-    }
-    (!out.is_empty()).then(|| out + "}")
+    columns::nulls_text(record, |name| Some(layout.column(name)?.id))
 }
 
 fn bind(statement: &mut Statement<'_>, at: usize, value: impl rusqlite::ToSql) -> Result<()> {
@@ -104,47 +93,8 @@ pub(crate) fn bind_field(
             bind(statement, start, point.latitude)?;
             bind(statement, start + 1, point.longitude)
         }
-        (Shape::File, Some(Value::File(file))) => bind(statement, start, file_text(file)),
+        (Shape::File, Some(Value::File(file))) => bind(statement, start, columns::file_text(file)),
         (Shape::Reference(_), Some(Value::Reference(r))) => bind(statement, start, &r.id),
-        (_, Some(_)) => Err(Error::new(
-            Reason::SchemaMismatch,
-            format!("A value does not fit the field {}.", column.name),
-        )),
+        (_, Some(_)) => Err(columns::misfit(&column.name)),
     }
-}
-
-fn file_text(file: &FileRef) -> String {
-    let mut out = file.name.clone();
-    if file.url.is_some() || file.name.contains(FILE_SEPARATOR) {
-        out.push(FILE_SEPARATOR);
-        let url = file.url.as_deref().unwrap_or_default();
-        out.extend(url.chars().filter(|c| *c != FILE_SEPARATOR));
-    }
-    out
-}
-
-/// Whether the column holds the same for both. Stricter than the values' own equality: a file with
-/// another URL is another one.
-pub(crate) fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
-    match (a, b) {
-        (None | Some(Value::Null), None | Some(Value::Null)) => true,
-        (Some(Value::File(a)), Some(Value::File(b))) => a == b,
-        (Some(Value::Array(a)), Some(Value::Array(b))) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_nested(a, b))
-        }
-        (Some(Value::Map(a)), Some(Value::Map(b))) => {
-            let mut pairs = a.iter().zip(b);
-            a.len() == b.len() && pairs.all(|((k, a), (l, b))| k == l && same_nested(a, b))
-        }
-        (Some(Value::Geo(a)), Some(Value::Geo(b))) => {
-            a.latitude.to_bits() == b.latitude.to_bits()
-                && a.longitude.to_bits() == b.longitude.to_bits()
-        }
-        (a, b) => a == b,
-    }
-}
-
-fn same_nested(a: &Value, b: &Value) -> bool {
-    let null = |v: &Value| matches!(v, Value::Null);
-    null(a) == null(b) && same(Some(a), Some(b))
 }

@@ -93,6 +93,7 @@ impl Parser<'_> {
     fn object(&mut self, depth: usize) -> Result<Value> {
         self.at += 1;
         let mut map = Map::new();
+        let mut places = None;
         if self.take(b'}') {
             return Ok(Value::Map(map));
         }
@@ -101,7 +102,9 @@ impl Parser<'_> {
             let mut key = self.string()?;
             self.expect(b':')?;
             let value = self.value(depth)?;
-            if key.starts_with('$') {
+            if key == "$o" {
+                places = Some(value);
+            } else if key.starts_with('$') {
                 if !key.starts_with("$$") {
                     // A tag stands alone.
                     return if map.is_empty() && self.take(b'}') {
@@ -111,10 +114,12 @@ impl Parser<'_> {
                     };
                 }
                 key.remove(0);
+                map.insert(key, value);
+            } else {
+                map.insert(key, value);
             }
-            map.insert(key, value);
             if self.take(b'}') {
-                return Ok(Value::Map(map));
+                return in_places(map, places.as_ref()).map(Value::Map);
             }
             self.expect(b',')?;
         }
@@ -206,6 +211,26 @@ impl Parser<'_> {
             Ok(n) if n.is_finite() => Ok(Value::number(n)),
             _ => Err(corrupt("a broken number")),
         }
+    }
+}
+
+/// A map whose keys came sorted in the order that it had.
+fn in_places(sorted: Map, places: Option<&Value>) -> Result<Map> {
+    let Some(places) = places else {
+        return Ok(sorted);
+    };
+    let text = places.as_str().unwrap_or_default();
+    let mut entries: Vec<_> = sorted.into_iter().map(Some).collect();
+    let count = entries.len();
+    let taken = text.split(' ').map_while(|place| {
+        let at: usize = place.parse().ok()?;
+        entries.get_mut(at)?.take()
+    });
+    let map: Map = taken.collect();
+    if map.len() == count {
+        Ok(map)
+    } else {
+        Err(corrupt("the order of a map's keys"))
     }
 }
 

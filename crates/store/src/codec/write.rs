@@ -1,12 +1,24 @@
 //! The writer.
 
-use basalt_base::{Digits, GeoPoint, Timestamp, Value, plain_len};
+use basalt_base::{Digits, GeoPoint, Map, Timestamp, Value, plain_len};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 /// Appends the storage JSON of a value.
 pub fn encode(value: &Value, out: &mut String) {
+    encode_as::<false>(value, out);
+}
+
+/// Appends the storage JSON of a value for a store that sorts the keys of maps (by length, then by
+/// bytes) and forgets how they were: maps in another order have a key `$o` beside their own, which
+/// lists the place of each key among the sorted ones. [`super::decode`] reads both.
+pub fn encode_for_sorting(value: &Value, out: &mut String) {
+    encode_as::<true>(value, out);
+}
+
+fn encode_as<const HINTS: bool>(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
@@ -14,7 +26,7 @@ pub fn encode(value: &Value, out: &mut String) {
         Value::Int(n) => integer(*n, out),
         Value::Double(n) => double(*n, out),
         Value::String(s) => text(s, out),
-        Value::Array(items) => list(items, out, encode),
+        Value::Array(items) => list(items, out, encode_as::<HINTS>),
         Value::Map(map) => {
             out.push('{');
             for (i, (key, value)) in map.iter().enumerate() {
@@ -22,7 +34,12 @@ pub fn encode(value: &Value, out: &mut String) {
                     out.push(',');
                 }
                 map_key(key, out);
-                encode(value, out);
+                encode_as::<HINTS>(value, out);
+            }
+            if HINTS && !is_sorted(map) {
+                out.push_str(",\"$o\":\"");
+                places(map, out);
+                out.push('"');
             }
             out.push('}');
         }
@@ -53,6 +70,36 @@ pub fn encode_to_string(value: &Value) -> String {
     let mut out = String::new();
     encode(value, &mut out);
     out
+}
+
+/// The order of keys, each with the `$` that escapes its own.
+fn key_order(a: &str, b: &str) -> Ordering {
+    let written = |key: &str| if key.starts_with('$') { "$" } else { "" };
+    let len = |key: &str| written(key).len() + key.len();
+    let bytes = |key| written(key).bytes().chain(str::bytes(key));
+    len(a).cmp(&len(b)).then_with(|| bytes(a).cmp(bytes(b)))
+}
+
+fn is_sorted(map: &Map) -> bool {
+    map.keys().is_sorted_by(|a, b| key_order(a, b).is_lt())
+}
+
+/// The place of each key among the sorted ones, divided by blanks.
+fn places(map: &Map, out: &mut String) {
+    let mut sorted: Vec<usize> = (0..map.len()).collect();
+    let key = |at: usize| map.get_index(at).map_or("", |(key, _)| key.as_str());
+    sorted.sort_by(|a, b| key_order(key(*a), key(*b)));
+    let mut place = vec![0; sorted.len()];
+    for (at, key) in sorted.into_iter().enumerate() {
+        place[key] = at;
+    }
+    for (i, at) in place.into_iter().enumerate() {
+        if i > 0 {
+            out.push(' ');
+        }
+        // A map has fewer keys than int64 numbers.
+        integer(at as i64, out);
+    }
 }
 
 fn tagged(tag: &str, out: &mut String, body: impl FnOnce(&mut String)) {

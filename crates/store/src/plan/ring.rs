@@ -8,10 +8,7 @@ const RADII: [f64; 5] = [0.000_1, 0.001, 0.01, 0.1, 0.6];
 /// The same query within growing circles. One that yields as many objects as were asked for has
 /// the answer of the whole query, since everything outside of its circle is farther away. Empty
 /// when the query does not ask for the nearest few by a geo point column.
-pub fn narrowed(
-    query: &Query,
-    is_geo: impl FnOnce(&str) -> bool,
-) -> impl Iterator<Item = Query> {
+pub fn narrowed(query: &Query, is_geo: impl FnOnce(&str) -> bool) -> impl Iterator<Item = Query> {
     let near = query.sort.first().and_then(|first| match &first.key {
         SortKey::Distance(path, center) if !first.descending && path.rest.is_empty() => {
             Some((path, *center))

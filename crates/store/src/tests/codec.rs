@@ -1,6 +1,8 @@
 //! The storage JSON.
 
-use crate::codec::{DEPTH_MAX, decode, decode_record, encode_record, encode_to_string};
+use crate::codec::{
+    DEPTH_MAX, decode, decode_record, encode_for_sorting, encode_record, encode_to_string,
+};
 use crate::conformance::same_record;
 use crate::{Acl, AclEntry, Record};
 use basalt_base::{FileRef, GeoPoint, Map, Reason, Reference, Timestamp, Value};
@@ -237,4 +239,23 @@ proptest! {
             prop_assert_eq!(encode_to_string(&decode(&json).unwrap()), json);
         }
     }
+}
+
+#[test]
+fn maps_that_a_store_sorted_come_back_in_their_order() {
+    let nested = decode(r#"{"b":1,"$$x":2,"a":{"ccc":1,"bb":2,"a":{}},"":[{"z":1,"y":2}]}"#);
+    let nested = nested.unwrap();
+    let mut text = String::new();
+    encode_for_sorting(&nested, &mut text);
+    let sent = r#"{"b":1,"$$x":2,"a":{"ccc":1,"bb":2,"a":{},"$o":"2 1 0"},"":[{"z":1,"y":2,"$o":"1 0"}],"$o":"2 3 1 0"}"#;
+    assert_eq!(text, sent);
+    // As PostgreSQL gives it back.
+    let sorted = r#"{"": [{"y": 2, "z": 1, "$o": "1 0"}], "a": {"a": {}, "$o": "2 1 0", "bb": 2, "ccc": 1}, "b": 1, "$o": "2 3 1 0", "$$x": 2}"#;
+    let read = decode(sorted).unwrap();
+    assert_eq!(encode_to_string(&read), encode_to_string(&nested));
+    let mut plain = String::new();
+    encode_for_sorting(&decode(r#"{"a":1,"bb":2}"#).unwrap(), &mut plain);
+    assert_eq!(plain, r#"{"a":1,"bb":2}"#);
+    assert!(decode(r#"{"a":1,"b":2,"$o":"0 0"}"#).is_err());
+    assert!(decode(r#"{"a":1,"b":2,"$o":1}"#).is_err());
 }
