@@ -1,0 +1,115 @@
+//! A store that tells the feed of commits.
+
+use crate::signal::{Head, Signal};
+use basalt_base::{BoxFuture, Result, Value};
+use basalt_store::{
+    AppStore, Catalogue, Change, FieldRef, Found, Leases, Path, Position, Query, ReadOptions,
+    Reads, Record, Snapshot, WriteBatch, Written,
+};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Hands everything on; after writes it tells. Every method of the traits is here, also those that
+/// have a default.
+pub(crate) struct Watched {
+    pub(crate) inner: Arc<dyn AppStore>,
+    pub(crate) signal: Arc<Signal>,
+}
+
+pub(crate) fn head(store: &dyn AppStore) -> Head {
+    Head {
+        position: store.position(),
+        catalogue: store.catalogue().version,
+    }
+}
+
+impl Reads for Watched {
+    fn find<'a>(&'a self, query: &'a Query, options: ReadOptions) -> BoxFuture<'a, Result<Found>> {
+        self.inner.find(query, options)
+    }
+
+    fn get<'a>(
+        &'a self,
+        collection: &'a str,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Record>>> {
+        self.inner.get(collection, id)
+    }
+
+    fn count<'a>(&'a self, query: &'a Query, options: ReadOptions) -> BoxFuture<'a, Result<u64>> {
+        self.inner.count(query, options)
+    }
+
+    fn distinct<'a>(
+        &'a self,
+        query: &'a Query,
+        path: &'a Path,
+        options: ReadOptions,
+    ) -> BoxFuture<'a, Result<Vec<Value>>> {
+        self.inner.distinct(query, path, options)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        query: Query,
+        options: ReadOptions,
+        sink: Box<dyn FnMut(Record) -> ControlFlow<()> + Send + 'static>,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.inner.scan(query, options, sink)
+    }
+}
+
+impl AppStore for Watched {
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.inner.catalogue()
+    }
+
+    fn position(&self) -> Position {
+        self.inner.position()
+    }
+
+    fn refresh(&self) -> BoxFuture<'_, Result<Position>> {
+        self.inner.refresh()
+    }
+
+    fn leases(&self) -> &dyn Leases {
+        self.inner.leases()
+    }
+
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {
+        self.inner.snapshot()
+    }
+
+    fn write(&self, batches: Vec<WriteBatch>) -> BoxFuture<'_, Result<Vec<Result<Vec<Written>>>>> {
+        Box::pin(async move {
+            let outcome = self.inner.write(batches).await;
+            // Also when it failed: it may have been committed all the same.
+            self.signal.committed(head(&*self.inner));
+            outcome
+        })
+    }
+
+    fn changes(&self, after: Position, limit: usize) -> BoxFuture<'_, Result<Option<Vec<Change>>>> {
+        self.inner.changes(after, limit)
+    }
+
+    fn clear(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let outcome = self.inner.clear().await;
+            self.signal.committed(head(&*self.inner));
+            outcome
+        })
+    }
+
+    fn verify(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.inner.verify()
+    }
+
+    fn explain<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Value>> {
+        self.inner.explain(query)
+    }
+
+    fn has_index(&self, collection: &str, field: &FieldRef) -> bool {
+        self.inner.has_index(collection, field)
+    }
+}
