@@ -22,8 +22,21 @@
 //! again and the statement made anew. So reads are exact on every node without any message between
 //! them.
 
+mod app;
 mod error;
+mod metrics;
+mod net;
+mod options;
+mod reads;
 mod row;
 mod schema;
+mod shared;
 mod sql;
+mod store;
+mod system;
 mod text;
+mod verify;
+mod writer;
+
+pub use options::Options;
+pub use store::PostgresStore;

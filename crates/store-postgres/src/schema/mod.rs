@@ -1,10 +1,16 @@
 //! The catalogue and its physical side.
 
+pub(crate) mod ddl;
+mod indexes;
 mod layout;
 pub(crate) mod load;
+pub(crate) mod migrate;
 mod types;
+mod views;
 
+pub(crate) use indexes::{duplicate, physical};
 pub(crate) use layout::{Column, HEAD, HEAD_LEN, Layout, Shape};
+pub(crate) use views::refresh as refresh_views;
 
 use basalt_store::{Catalogue, Collection};
 use std::collections::HashMap;

@@ -1,0 +1,171 @@
+//! Versions of the internal tables; `basalt_format` of a schema says which it has.
+//!
+//! Many nodes may start at once: one of them makes the tables while the others wait for its row, and
+//! those that lose a race to create something try again.
+
+use crate::error::Typed;
+use crate::net::Conn;
+use basalt_base::{Error, Reason, Result};
+use std::time::Duration;
+use tokio_postgres::error::SqlState;
+
+/// The steps of an app's schema, oldest first; never change one that was released. `@` is the
+/// schema's name.
+pub(crate) const APP: &[&str] = &[r#"
+    CREATE TABLE @.basalt_state (
+        one BOOLEAN PRIMARY KEY CHECK (one),
+        version BIGINT NOT NULL,        -- of the catalogue
+        position BIGINT NOT NULL,       -- of the last change
+        next_id BIGINT NOT NULL,        -- of collections, fields and indexes
+        log_total BIGINT NOT NULL,      -- bytes of all changes so far
+        fence BIGINT NOT NULL           -- counts the groups; updating it holds the app
+    ) WITH (fillfactor = 10, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
+    INSERT INTO @.basalt_state VALUES (true, 0, 0, 1, 0, 0);
+    CREATE TABLE @.basalt_floor (
+        one BOOLEAN PRIMARY KEY CHECK (one),
+        floor BIGINT NOT NULL           -- changes up to this position are gone
+    ) WITH (fillfactor = 50);
+    INSERT INTO @.basalt_floor VALUES (true, 0);
+    CREATE TABLE @.basalt_collections (
+        id BIGINT PRIMARY KEY,
+        name TEXT COLLATE "C" NOT NULL UNIQUE,
+        rules TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        view TEXT
+    );
+    CREATE TABLE @.basalt_fields (
+        id BIGINT PRIMARY KEY,
+        collection BIGINT NOT NULL,
+        name TEXT COLLATE "C" NOT NULL,
+        type TEXT NOT NULL,
+        target TEXT,
+        required BOOLEAN NOT NULL,
+        initial TEXT,
+        UNIQUE (collection, name)
+    );
+    CREATE TABLE @.basalt_indexes (
+        id BIGINT PRIMARY KEY,
+        collection BIGINT NOT NULL,
+        name TEXT COLLATE "C" NOT NULL,
+        kind TEXT NOT NULL,
+        columns TEXT NOT NULL,
+        UNIQUE (collection, name)
+    );
+    CREATE TABLE @.basalt_dropped (     -- tables whose space is still to be reclaimed
+        collection BIGINT PRIMARY KEY
+    );
+    CREATE TABLE @.basalt_changes (
+        position BIGINT PRIMARY KEY,
+        total BIGINT NOT NULL,          -- bytes of all changes up to this one
+        at BIGINT NOT NULL,             -- the time of the write, as its caller gave it
+        logged BIGINT NOT NULL,         -- the time of the commit, for retention
+        kind SMALLINT NOT NULL,
+        collection TEXT COLLATE "C" NOT NULL,
+        collection_id BIGINT NOT NULL,
+        id TEXT COLLATE "C" NOT NULL,
+        before TEXT,
+        after TEXT
+    )"#];
+
+/// The steps of the registry's schema.
+pub(crate) const SYSTEM: &[&str] = &[r#"
+    CREATE TABLE @.apps (
+        store_id BIGINT PRIMARY KEY,
+        app_id TEXT COLLATE "C" NOT NULL UNIQUE,
+        account TEXT COLLATE "C" NOT NULL UNIQUE,
+        settings TEXT NOT NULL,
+        created_at BIGINT NOT NULL
+    );
+    CREATE TABLE @.next_app (
+        one BOOLEAN PRIMARY KEY CHECK (one),
+        store_id BIGINT NOT NULL        -- of the next app, never given twice
+    );
+    INSERT INTO @.next_app VALUES (true, 1)"#];
+
+/// How often a lost race is run again.
+const ATTEMPTS_MAX: u64 = 60;
+
+/// Brings a schema to the newest version, making it when there is none; `StoreVersion` when it is
+/// newer than this server.
+pub(crate) async fn migrate(conn: &Conn, schema: &str, steps: &[&str]) -> Result<()> {
+    for attempt in 1..=ATTEMPTS_MAX {
+        match found(conn, schema).await? {
+            Some(version) if version > steps.len() => return Err(too_new()),
+            Some(version) if version == steps.len() => return Ok(()),
+            _ => {}
+        }
+        match raise(conn, schema, steps).await {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                let _ = conn.client.batch_execute("ROLLBACK").await;
+                if !is_race(&error) || attempt == ATTEMPTS_MAX {
+                    return Err(error).typed();
+                }
+                tokio::time::sleep(Duration::from_millis(20 + attempt * 5)).await;
+            }
+        }
+    }
+    Err(crate::reads::unsettled())
+}
+
+fn too_new() -> Error {
+    Error::new(
+        Reason::StoreVersion,
+        "The store was written by a newer version of this server.",
+    )
+}
+
+/// The version that the schema has; `None` when it has no tables yet.
+async fn found(conn: &Conn, schema: &str) -> Result<Option<usize>> {
+    let there = format!("SELECT to_regclass('{schema}.basalt_format') IS NOT NULL");
+    let row = conn.client.query_one(&there, &[]).await.typed()?;
+    if !row.try_get::<_, bool>(0).typed()? {
+        return Ok(None);
+    }
+    let sql = format!("SELECT version FROM {schema}.basalt_format");
+    let rows = match conn.client.query(&sql, &[]).await {
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
+        rows => rows.typed()?,
+    };
+    let version = rows.first().map(|row| row.try_get::<_, i64>(0)).transpose();
+    Ok(version.typed()?.and_then(|v| usize::try_from(v).ok()))
+}
+
+async fn raise(conn: &Conn, schema: &str, steps: &[&str]) -> Result<(), tokio_postgres::Error> {
+    let client = &conn.client;
+    client
+        .batch_execute(&format!(
+            "BEGIN; CREATE SCHEMA IF NOT EXISTS {schema};
+             CREATE TABLE IF NOT EXISTS {schema}.basalt_format
+                 (one BOOLEAN PRIMARY KEY CHECK (one), version BIGINT NOT NULL);
+             INSERT INTO {schema}.basalt_format VALUES (true, 0) ON CONFLICT DO NOTHING"
+        ))
+        .await?;
+    let sql = format!("SELECT version FROM {schema}.basalt_format FOR UPDATE");
+    let version: i64 = client.query_one(&sql, &[]).await?.try_get(0)?;
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    for step in steps.iter().skip(done) {
+        client.batch_execute(&step.replace('@', schema)).await?;
+    }
+    if done < steps.len() {
+        let newest = steps.len();
+        let sql = format!("UPDATE {schema}.basalt_format SET version = {newest}");
+        client.batch_execute(&sql).await?;
+    }
+    client.batch_execute("COMMIT").await
+}
+
+/// Whether another node did the same at the same moment.
+fn is_race(error: &tokio_postgres::Error) -> bool {
+    let Some(code) = error.code() else {
+        return false;
+    };
+    *code == SqlState::UNIQUE_VIOLATION
+        || *code == SqlState::DUPLICATE_SCHEMA
+        || *code == SqlState::DUPLICATE_TABLE
+        || *code == SqlState::DUPLICATE_OBJECT
+        || *code == SqlState::INTERNAL_ERROR
+        || *code == SqlState::UNDEFINED_TABLE
+        || *code == SqlState::INVALID_SCHEMA_NAME
+        || crate::error::is_conflict(error)
+}

@@ -1,0 +1,341 @@
+//! What the group changed, as a few statements.
+
+use super::tx::{Entry, Pending, Tx};
+use crate::error::Typed;
+use crate::net::{in_order, refs};
+use crate::row::{self, Param};
+use crate::schema::{Column, Layout};
+use crate::text;
+use basalt_base::{BoxFuture, Result};
+use basalt_store::Record;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use tokio_postgres::Statement;
+
+/// A statement and its parameters.
+pub(super) type Order = (String, Vec<Param>);
+
+/// The types of the head's columns as elements of arrays; ACLs travel as the text of an array.
+const HEAD_CASTS: [&str; 7] = [
+    "TEXT", "BIGINT", "BIGINT", "BIGINT", "TEXT", "TEXT", "JSONB",
+];
+const HEAD_NAMES: [&str; 7] = [
+    "_id", "_created", "_updated", "_rev", "_rperm", "_wperm", "_x",
+];
+
+impl Tx<'_> {
+    /// Writes the changed objects, so that statements of the transaction see them.
+    pub(super) async fn flush(&mut self) -> Result<()> {
+        let orders = self.orders()?;
+        if orders.is_empty() {
+            return Ok(());
+        }
+        run(self, &orders).await?;
+        for entry in self.rows.values_mut().flat_map(HashMap::values_mut) {
+            entry.stored = entry.current.clone();
+        }
+        Ok(())
+    }
+
+    /// The statements that write the changed objects.
+    pub(super) fn orders(&self) -> Result<Vec<Order>> {
+        let mut orders = Vec::new();
+        for layout in self.state.schema.layouts() {
+            if let Some(rows) = self.rows.get(&layout.collection.id) {
+                collection(layout, rows.values(), &mut orders)?;
+            }
+        }
+        Ok(orders)
+    }
+}
+
+/// Prepares the statements and runs them one behind the other.
+async fn run(tx: &Tx<'_>, orders: &[Order]) -> Result<()> {
+    let mut prepared: Vec<(Statement, &[Param])> = Vec::with_capacity(orders.len());
+    for (sql, params) in orders {
+        prepared.push((tx.conn.statement(sql).await.typed()?, params));
+    }
+    let client = &tx.conn.client;
+    let sent = prepared.iter().map(|(statement, params)| {
+        let sent = async move { client.execute(statement, &refs(params)).await };
+        Box::pin(sent) as BoxFuture<'_, std::result::Result<u64, tokio_postgres::Error>>
+    });
+    for result in in_order(sent.collect()).await {
+        result.typed()?;
+    }
+    Ok(())
+}
+
+fn collection<'e>(
+    layout: &Layout,
+    entries: impl Iterator<Item = &'e Entry>,
+    orders: &mut Vec<Order>,
+) -> Result<()> {
+    let mut deleted = Vec::new();
+    let mut inserted: Vec<(i64, &Arc<Record>)> = Vec::new();
+    let mut updated: HashMap<Vec<usize>, Vec<(i64, &Arc<Record>)>> = HashMap::new();
+    let mut freed = Vec::new();
+    for entry in entries {
+        match (&entry.stored, &entry.current) {
+            (Some((old, before)), Some((new, after))) if old == new => {
+                if before.rev != after.rev {
+                    let set = changed(layout, before, after);
+                    updated.entry(set).or_default().push((*new, after));
+                    if super::keys::unique(layout).any(|index| {
+                        super::keys::key(layout, index, before)
+                            != super::keys::key(layout, index, after)
+                    }) {
+                        freed.push(*new);
+                    }
+                }
+            }
+            (old, new) => {
+                deleted.extend(old.iter().map(|(number, _)| *number));
+                inserted.extend(new.iter().map(|(number, record)| (*number, record)));
+            }
+        }
+    }
+    let numbers = |list: Vec<i64>| Param::List(list.into_iter().map(Param::Int).collect());
+    if !deleted.is_empty() {
+        let sql = format!("DELETE FROM {} WHERE _n = ANY($1::int8[])", layout.table);
+        orders.push((sql, vec![numbers(deleted)]));
+    }
+    if freed.len() > 1 {
+        // They may hand values on to each other, which PostgreSQL checks row by row.
+        orders.push((free(layout)?, vec![numbers(freed)]));
+    }
+    let mut sets: Vec<_> = updated.into_iter().collect();
+    sets.sort_by(|a, b| a.0.cmp(&b.0));
+    for (set, mut rows) in sets {
+        rows.sort_by_key(|(number, _)| *number);
+        orders.push(update(layout, &set, &rows)?);
+    }
+    if !inserted.is_empty() {
+        inserted.sort_by_key(|(number, _)| *number);
+        orders.push(insert(layout, &inserted)?);
+    }
+    Ok(())
+}
+
+/// Empties the named columns of unique indexes.
+fn free(layout: &Layout) -> Result<String> {
+    let mut names: Vec<String> = Vec::new();
+    for index in super::keys::unique(layout) {
+        names.extend(
+            crate::schema::physical(layout, index)?
+                .into_iter()
+                .map(|p| p.name),
+        );
+    }
+    names.retain(|name| name.starts_with('c'));
+    names.sort_unstable();
+    names.dedup();
+    let set: Vec<String> = names.iter().map(|name| format!("{name} = NULL")).collect();
+    let set = if set.is_empty() {
+        "_rev = _rev".to_owned()
+    } else {
+        set.join(", ")
+    };
+    Ok(format!(
+        "UPDATE {} SET {set} WHERE _n = ANY($1::int8[])",
+        layout.table
+    ))
+}
+
+/// The places of the columns that differ: those of the head first, then those of the fields.
+fn changed(layout: &Layout, before: &Record, after: &Record) -> Vec<usize> {
+    let mut set = vec![2, 3];
+    if before.acl != after.acl {
+        set.extend([4, 5]);
+    }
+    if row::extras(layout, before) != row::extras(layout, after) {
+        set.push(6);
+    }
+    for (at, column) in layout.columns.iter().enumerate() {
+        if !row::same(before.get(&column.name), after.get(&column.name)) {
+            set.push(HEAD_NAMES.len() + at);
+        }
+    }
+    set
+}
+
+/// Arrays of what rows have in each column, with the columns' names and types.
+#[derive(Default)]
+struct Arrays {
+    names: Vec<String>,
+    casts: Vec<&'static str>,
+    params: Vec<Vec<Param>>,
+}
+
+impl Arrays {
+    fn add(&mut self, name: String, cast: &'static str, values: Vec<Param>) {
+        self.names.push(name);
+        self.casts.push(cast);
+        self.params.push(values);
+    }
+
+    fn add_head(&mut self, layout: &Layout, set: &[usize], rows: &[(i64, &Arc<Record>)]) {
+        let mut columns: Vec<Vec<Param>> = set.iter().map(|_| Vec::new()).collect();
+        for (_, record) in rows {
+            let mut head = row::head_params(layout, record);
+            for (values, at) in columns.iter_mut().zip(set) {
+                let param = std::mem::replace(&mut head[*at], Param::Null);
+                values.push(match param {
+                    Param::Texts(tokens) => Param::Text(array_text(&tokens)),
+                    param => param,
+                });
+            }
+        }
+        for (values, at) in columns.into_iter().zip(set) {
+            self.add(HEAD_NAMES[*at].to_owned(), HEAD_CASTS[*at], values);
+        }
+    }
+
+    fn add_field(&mut self, column: &Column, rows: &[(i64, &Arc<Record>)]) -> Result<()> {
+        let declared = column.shape.declared();
+        let mut columns: Vec<Vec<Param>> = declared.iter().map(|_| Vec::new()).collect();
+        let mut params = Vec::with_capacity(2);
+        for (_, record) in rows {
+            row::push_field(column, record.get(&column.name), &mut params)?;
+            for (values, param) in columns.iter_mut().zip(params.drain(..)) {
+                values.push(param);
+            }
+        }
+        for (values, (suffix, _)) in columns.into_iter().zip(declared) {
+            let name = format!("{}{suffix}", column.physical());
+            self.add(name, column.shape.cast(), values);
+        }
+        Ok(())
+    }
+
+    /// `unnest($1::BIGINT[], …) AS u(a0, …)`.
+    fn unnest(&self) -> String {
+        let mut out = "unnest(".to_owned();
+        for (at, cast) in self.casts.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            let _ = write!(out, "{comma}${}::{cast}[]", at + 1);
+        }
+        out.push_str(") AS u(");
+        for at in 0..self.casts.len() {
+            let comma = if at == 0 { "" } else { ", " };
+            let _ = write!(out, "{comma}a{at}");
+        }
+        out + ")"
+    }
+
+    /// The expression that gives a column its value.
+    fn value(&self, at: usize) -> String {
+        let acl = matches!(&*self.names[at], "_rperm" | "_wperm");
+        if acl {
+            format!("u.a{at}::TEXT[]")
+        } else {
+            format!("u.a{at}")
+        }
+    }
+
+    fn into_params(self) -> Vec<Param> {
+        self.params.into_iter().map(Param::List).collect()
+    }
+}
+
+fn numbers(rows: &[(i64, &Arc<Record>)]) -> Vec<Param> {
+    rows.iter().map(|(number, _)| Param::Int(*number)).collect()
+}
+
+fn insert(layout: &Layout, rows: &[(i64, &Arc<Record>)]) -> Result<Order> {
+    let mut arrays = Arrays::default();
+    arrays.add("_n".to_owned(), "BIGINT", numbers(rows));
+    arrays.add_head(layout, &[0, 1, 2, 3, 4, 5, 6], rows);
+    for column in &layout.columns {
+        arrays.add_field(column, rows)?;
+    }
+    let values: Vec<String> = (0..arrays.names.len()).map(|at| arrays.value(at)).collect();
+    let sql = format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {}",
+        layout.table,
+        arrays.names.join(", "),
+        values.join(", "),
+        arrays.unnest()
+    );
+    Ok((sql, arrays.into_params()))
+}
+
+fn update(layout: &Layout, set: &[usize], rows: &[(i64, &Arc<Record>)]) -> Result<Order> {
+    let mut arrays = Arrays::default();
+    arrays.add("_n".to_owned(), "BIGINT", numbers(rows));
+    let head: Vec<usize> = set
+        .iter()
+        .copied()
+        .filter(|at| *at < HEAD_NAMES.len())
+        .collect();
+    arrays.add_head(layout, &head, rows);
+    for at in set.iter().filter(|at| **at >= HEAD_NAMES.len()) {
+        arrays.add_field(&layout.columns[*at - HEAD_NAMES.len()], rows)?;
+    }
+    let assign = |at: usize| format!("{} = {}", arrays.names[at], arrays.value(at));
+    let set: Vec<String> = (1..arrays.names.len()).map(assign).collect();
+    let sql = format!(
+        "UPDATE {} AS t SET {} FROM {} WHERE t._n = u.a0",
+        layout.table,
+        set.join(", "),
+        arrays.unnest()
+    );
+    Ok((sql, arrays.into_params()))
+}
+
+/// An array of texts as text.
+fn array_text(items: &[String]) -> String {
+    let mut out = "{".to_owned();
+    for (at, item) in items.iter().enumerate() {
+        out.push_str(if at == 0 { "\"" } else { ",\"" });
+        for c in item.chars() {
+            if matches!(c, '"' | '\\') {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        out.push('"');
+    }
+    out + "}"
+}
+
+/// The statement that appends to the change log.
+pub(super) fn log(schema: &str, changes: &[Pending], logged_ms: i64) -> Order {
+    let column = |value: &dyn Fn(&Pending) -> Param| -> Param {
+        Param::List(changes.iter().map(value).collect())
+    };
+    let image = |text: &Option<String>| text.clone().map_or(Param::Null, Param::Text);
+    let held = |t: &str| Param::Text(text::stored(t).into_owned());
+    let sql = format!(
+        "INSERT INTO {schema}.basalt_changes
+         (position, total, at, kind, collection, collection_id, id, before, after, logged)
+         SELECT *, $10::int8 FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[],
+             $5::text[], $6::int8[], $7::text[], $8::text[], $9::text[])"
+    );
+    let params = vec![
+        column(&|c| Param::Int(c.position.cast_signed())),
+        column(&|c| Param::Int(c.total.cast_signed())),
+        column(&|c| Param::Int(c.at.millis())),
+        column(&|c| Param::Int(c.kind as i64)),
+        column(&|c| held(&c.collection)),
+        column(&|c| Param::Int(i64::from(c.collection_id.0))),
+        column(&|c| held(&c.id)),
+        column(&|c| image(&c.before)),
+        column(&|c| image(&c.after)),
+        Param::Int(logged_ms),
+    ];
+    (sql, params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_are_quoted() {
+        let items = ["a".to_owned(), "b\"\\,{}".to_owned(), String::new()];
+        assert_eq!(array_text(&items), r#"{"a","b\"\\,{}",""}"#);
+        assert_eq!(array_text(&[]), "{}");
+    }
+}

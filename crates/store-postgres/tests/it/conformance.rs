@@ -1,0 +1,5 @@
+//! The suite that every store passes.
+
+use crate::support::{Perhaps, Place};
+
+basalt_store::conformance_tests!(|| Perhaps(Place::new()));

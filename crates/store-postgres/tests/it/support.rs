@@ -1,0 +1,97 @@
+//! What the tests share.
+
+use basalt_base::BoxFuture;
+use basalt_store::Store;
+use basalt_store::conformance::Harness;
+use basalt_store_postgres::{Options, PostgresStore};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// The server to test on, or `None`, said loudly. On CI it has to be there.
+pub fn server() -> Option<String> {
+    if let Ok(url) = std::env::var("BASALT_TEST_POSTGRES_URL") {
+        return Some(url);
+    }
+    assert!(
+        std::env::var("CI").is_err(),
+        "BASALT_TEST_POSTGRES_URL is not set, so PostgreSQL would go untested"
+    );
+    eprintln!("*** PostgreSQL was NOT tested: BASALT_TEST_POSTGRES_URL is not set ***");
+    None
+}
+
+/// A place, or none.
+pub struct Perhaps(pub Option<Place>);
+
+impl Harness for Perhaps {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
+        Box::pin(async move { self.0.as_ref().unwrap().node().await as Arc<dyn Store> })
+    }
+
+    fn is_absent(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// Schemas of a test's own, dropped with it.
+pub struct Place {
+    pub url: String,
+    pub prefix: String,
+}
+
+impl Place {
+    pub fn new() -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let url = server()?;
+        let number = NEXT.fetch_add(1, Relaxed);
+        let prefix = format!("test_{}_{number}", std::process::id());
+        Some(Self { url, prefix })
+    }
+
+    pub fn options(&self) -> Options {
+        Options {
+            schema_prefix: self.prefix.clone(),
+            lanes: 2,
+            ..Options::default()
+        }
+    }
+
+    /// A node on this place.
+    pub async fn node(&self) -> Arc<PostgresStore> {
+        self.node_with(self.options()).await
+    }
+
+    pub async fn node_with(&self, options: Options) -> Arc<PostgresStore> {
+        PostgresStore::open(&self.url, options).await.unwrap()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (url, prefix) = (self.url.clone(), self.prefix.clone());
+        // The test's runtime may be going away.
+        let cleaned = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+                    .await
+                    .unwrap();
+                tokio::spawn(connection);
+                let sql = "SELECT nspname::text FROM pg_namespace
+                           WHERE nspname = $1 OR nspname LIKE $1 || '\\_app\\_%'";
+                for row in client.query(sql, &[&prefix]).await.unwrap() {
+                    let name: String = row.get(0);
+                    let _ = client
+                        .batch_execute(&format!(
+                            "SET client_min_messages = error; DROP SCHEMA {name} CASCADE"
+                        ))
+                        .await;
+                }
+            });
+        });
+        let _ = cleaned.join();
+    }
+}

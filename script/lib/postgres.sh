@@ -1,0 +1,91 @@
+# A PostgreSQL of our own for the tests; sourced by script/test and by people:
+#
+#   . script/lib/setup.sh; . script/lib/postgres.sh; start_postgres; …; stop_postgres
+#
+# start_postgres installs Debian's server when there is none, starts a cluster in a temporary folder
+# on a spare port of the loopback address as an unprivileged user, and exports
+# BASALT_TEST_POSTGRES_URL. Disk flushes are off unless BASALT_TEST_POSTGRES_FSYNC=on: nobody cuts
+# the power during these tests.
+
+postgres_dir=""
+postgres_bin=""
+
+find_postgres() {
+  local dir
+  for dir in /usr/lib/postgresql/*/bin /usr/local/pgsql/bin /usr/local/bin /usr/bin; do
+    if [ -x "$dir/initdb" ] && [ -x "$dir/pg_ctl" ]; then
+      postgres_bin="$dir"
+    fi
+  done
+  [ -n "$postgres_bin" ]
+}
+
+# need_postgres: installs Debian's server when there is none.
+need_postgres() {
+  find_postgres && return
+  if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" -ne 0 ]; then
+    echo "PostgreSQL is missing: install a server of version 13 or later" >&2
+    return 1
+  fi
+  # Debian would start a cluster of its own.
+  mkdir -p /etc/postgresql-common
+  [ -e /etc/postgresql-common/createcluster.conf ] ||
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null 2>&1 ||
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; }
+  find_postgres
+}
+
+# The server refuses to run as root.
+as_postgres() {
+  if [ "$(id -u)" -ne 0 ]; then
+    "$@"
+  else
+    (cd / && setpriv --reuid "$postgres_user" --regid "$(id -g "$postgres_user")" --clear-groups \
+      env HOME="$postgres_dir" "$@")
+  fi
+}
+
+start_postgres() {
+  need_postgres
+  local fsync="${BASALT_TEST_POSTGRES_FSYNC:-off}" port tried
+  postgres_dir="$(mktemp -d "${TMPDIR:-/tmp}/basalt-postgres.XXXXXX")"
+  postgres_user=nobody
+  if [ "$(id -u)" -eq 0 ]; then
+    id postgres >/dev/null 2>&1 && postgres_user=postgres
+    chown "$postgres_user" "$postgres_dir"
+  fi
+  as_postgres "$postgres_bin/initdb" -D "$postgres_dir/data" -U basalt -A trust -E UTF8 \
+    --locale=C --no-sync >"$postgres_dir/initdb.log" 2>&1 ||
+    { cat "$postgres_dir/initdb.log" >&2; return 1; }
+  cat >>"$postgres_dir/data/postgresql.conf" <<CONF
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '$postgres_dir'
+max_connections = 600
+shared_buffers = 128MB
+fsync = $fsync
+full_page_writes = $fsync
+max_locks_per_transaction = 256
+autovacuum_naptime = 5s
+CONF
+  for tried in 1 2 3 4 5 6 7 8 9 10; do
+    port=$((20000 + RANDOM % 12000))
+    if as_postgres "$postgres_bin/pg_ctl" -D "$postgres_dir/data" -s -w -t 60 -o "-p $port" \
+      -l "$postgres_dir/log" start >/dev/null 2>&1; then
+      BASALT_TEST_POSTGRES_URL="postgres://basalt@127.0.0.1:$port/postgres"
+      BASALT_TEST_POSTGRES_DATA="$postgres_dir/data"
+      export BASALT_TEST_POSTGRES_URL BASALT_TEST_POSTGRES_DATA
+      return
+    fi
+  done
+  cat "$postgres_dir/log" >&2
+  return 1
+}
+
+stop_postgres() {
+  [ -n "$postgres_dir" ] || return 0
+  as_postgres "$postgres_bin/pg_ctl" -D "$postgres_dir/data" -s -m immediate stop >/dev/null 2>&1 || true
+  rm -rf "$postgres_dir"
+  postgres_dir=""
+  unset BASALT_TEST_POSTGRES_URL BASALT_TEST_POSTGRES_DATA
+}
