@@ -73,6 +73,7 @@ pub fn wire(reason: Reason) -> (u16, Form) {
         Reason::UnsupportedService => (400, Coded(252)),
         Reason::SchemaRefused => (400, Coded(255)),
         Reason::TransactionConflict | Reason::LeaseLost => (400, Coded(251)),
+        Reason::StaleReceipt => (400, Coded(142)),
         Reason::OutcomeUnknown => (503, Coded(100)),
         Reason::StoreUnavailable => (503, Coded(100)),
         Reason::StoreCorrupt => (500, Internal),

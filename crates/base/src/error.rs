@@ -120,6 +120,7 @@ reasons! {
     SchemaRefused InvalidArgument "schema_refused" "The schema change can't be made; the message says why.";
     TransactionConflict Conflict "transaction_conflict" "The transaction met a concurrent change too often.";
     LeaseLost Conflict "lease_lost" "The lease that the write was made under is held by somebody else or was given back.";
+    StaleReceipt Conflict "stale_receipt" "The task was leased to somebody else, completed or removed.";
     OutcomeUnknown Unavailable "outcome_unknown" "The store failed during commit: the write may or may not have happened.";
     StoreUnavailable Unavailable "store_unavailable" "The store can't serve right now.";
     StoreCorrupt Corrupt "store_corrupt" "Stored data is damaged.";

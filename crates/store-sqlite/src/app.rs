@@ -1,17 +1,18 @@
 //! The handle of an open app.
 
 use crate::lease::{self, LeaseCall};
-use crate::reads::{self, changes, collect, deadline, find, open_snapshot};
+use crate::reads::{self, changes, collect, deadline, find, open_snapshot, tasks};
 use crate::shared::Shared;
 use crate::writer::{self, Inbox};
 use basalt_base::{BoxFuture, Result, Value};
 use basalt_store::{
     AppStore, Catalogue, Change, Found, Lease, LeaseView, Leases, Path, Position, Query,
-    ReadOptions, Reads, Record, Snapshot, WriteBatch, Written,
+    QueueStand, ReadOptions, Reads, Record, Snapshot, Task, TaskId, TaskPage, TaskWatch,
+    WriteBatch, Written,
 };
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -173,6 +174,44 @@ impl AppStore for App {
             ReadOptions::default(),
             move |session, _| changes::after(session, after, limit),
         ))
+    }
+
+    fn task(&self, id: TaskId) -> BoxFuture<'_, Result<Option<Task>>> {
+        Box::pin(reads::run(
+            &self.shared,
+            ReadOptions::default(),
+            move |session, _| tasks::by_id(session, id),
+        ))
+    }
+
+    fn tasks<'a>(&'a self, page: &'a TaskPage) -> BoxFuture<'a, Result<Vec<Task>>> {
+        let page = page.clone();
+        Box::pin(reads::run(
+            &self.shared,
+            ReadOptions::default(),
+            move |session, _| tasks::page(session, &page),
+        ))
+    }
+
+    fn queue<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<QueueStand>> {
+        let queue: Arc<str> = queue.into();
+        Box::pin(reads::run(
+            &self.shared,
+            ReadOptions::default(),
+            move |session, _| tasks::queue(session, &queue),
+        ))
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueStand>>> {
+        Box::pin(reads::run(
+            &self.shared,
+            ReadOptions::default(),
+            |session, _| tasks::queues(session),
+        ))
+    }
+
+    fn watch_tasks(&self, watch: Weak<dyn TaskWatch>) {
+        self.shared.task_watches.lock().push(watch);
     }
 
     fn clear(&self) -> BoxFuture<'_, Result<()>> {

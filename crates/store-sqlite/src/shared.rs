@@ -9,6 +9,7 @@ use crate::reads::{Lease, Pool};
 use crate::schema::Schema;
 use arc_swap::ArcSwap;
 use basalt_base::{Monotonic, Result};
+use basalt_store::TaskWatch;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) position: AtomicU64,
     pub(crate) wal_pages: AtomicU64,
     pub(crate) snapshots: Mutex<Vec<OpenSnapshot>>,
+    /// Who is told of tasks that became due.
+    pub(crate) task_watches: Mutex<Vec<Weak<dyn TaskWatch>>>,
     checkpointing: AtomicBool,
     checkpointer: Mutex<Option<Connection>>,
 }
@@ -52,6 +55,7 @@ impl Shared {
             position: AtomicU64::new(0),
             wal_pages: AtomicU64::new(0),
             snapshots: Mutex::default(),
+            task_watches: Mutex::default(),
             checkpointing: AtomicBool::new(false),
             checkpointer: Mutex::new(None),
         }

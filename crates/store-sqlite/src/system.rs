@@ -148,6 +148,36 @@ impl SystemStore for System {
     fn nodes(&self) -> &dyn Nodes {
         self
     }
+
+    fn next_due(&self) -> BoxFuture<'_, Result<Vec<(StoreId, Timestamp)>>> {
+        Box::pin(self.on_thread(|conn| {
+            let mut statement = conn
+                .prepare_cached("SELECT store_id, at FROM due")
+                .typed()?;
+            let rows = statement
+                .query_map([], |row| {
+                    Ok((StoreId(row.get(0)?), Timestamp::from_millis(row.get(1)?)))
+                })
+                .typed()?;
+            rows.collect::<rusqlite::Result<_>>().typed()
+        }))
+    }
+
+    fn set_next_due(&self, id: StoreId, due: Option<Timestamp>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.on_thread(move |conn| {
+            let at = due.map(Timestamp::millis);
+            let sql = match at {
+                Some(_) => {
+                    "INSERT OR REPLACE INTO due SELECT store_id, ?2 FROM apps WHERE store_id = ?1"
+                }
+                None => "DELETE FROM due WHERE store_id = ?1 AND ?2 IS NULL",
+            };
+            conn.prepare_cached(sql)
+                .and_then(|mut s| s.execute(params![id.0, at]))
+                .map(drop)
+                .typed()
+        }))
+    }
 }
 
 impl System {
@@ -239,7 +269,6 @@ impl Nodes for System {
         }))
     }
 }
-
 fn taken(error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => Error::new(

@@ -19,6 +19,7 @@ pub(crate) fn problems(session: &Session, view: &View) -> Result<Vec<String>> {
     integrity(session, &mut problems)?;
     catalogue(session, view, &mut problems)?;
     changes(session, &mut problems)?;
+    tasks(session, &mut problems)?;
     for layout in view.schema.layouts() {
         columns(session, layout, &mut problems)?;
         if problems.is_empty() {
@@ -113,6 +114,47 @@ fn changes(session: &Session, problems: &mut Vec<String>) -> Result<()> {
                 problems.push(format!("An image of change {position} can't be read."));
             }
         }
+    }
+    Ok(())
+}
+
+/// The sums of the queues are right, and each group has one task at its front.
+fn tasks(session: &Session, problems: &mut Vec<String>) -> Result<()> {
+    for (column, state) in [("waiting", 0), ("leased", 1), ("held", 2), ("dead", 3)] {
+        let wrong = number(
+            session,
+            &format!(
+                "SELECT count(*) FROM basalt_queues q WHERE {column} <>
+                 (SELECT count(*) FROM basalt_tasks t WHERE t.queue = q.id AND t.state = {state})"
+            ),
+        )?;
+        if wrong != 0 {
+            problems.push(format!("{wrong} queues count their {column} tasks wrong."));
+        }
+    }
+    let stuck = number(
+        session,
+        "SELECT count(*) FROM (SELECT 1 FROM basalt_tasks
+             WHERE in_group IS NOT NULL AND state < 3
+             GROUP BY queue, in_group
+             HAVING sum(state < 2) <> 1)",
+    )?;
+    if stuck != 0 {
+        problems.push(format!("{stuck} groups of tasks have not one front."));
+    }
+    let homeless = number(
+        session,
+        "SELECT count(*) FROM basalt_tasks WHERE queue NOT IN (SELECT id FROM basalt_queues)",
+    )?;
+    if homeless != 0 {
+        problems.push(format!("{homeless} tasks are in no queue."));
+    }
+    let ahead = number(
+        session,
+        "SELECT count(*) FROM basalt_tasks, basalt_meta WHERE max(basalt_tasks.id, lease) > task_number",
+    )?;
+    if ahead != 0 {
+        problems.push(format!("{ahead} tasks have numbers from the future."));
     }
     Ok(())
 }

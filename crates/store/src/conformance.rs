@@ -52,6 +52,9 @@ pub mod order;
 pub mod random;
 pub mod reads;
 pub mod schema;
+pub mod tasks;
+mod tasks_fixture;
+pub mod tasks_random;
 pub mod unique;
 
 pub use fixture::{Fixture, join_all, same_record};
@@ -255,6 +258,40 @@ macro_rules! cluster_conformance_tests {
                 odd_names_and_times_are_refused
                 nodes_come_and_go
                 the_registry_has_a_version
+            }
+        }
+    };
+}
+
+/// The cases about tasks, as [`conformance_tests!`](crate::conformance_tests).
+#[macro_export]
+macro_rules! task_conformance_tests {
+    ($factory:expr) => {
+        $crate::conformance_tests! { @cases $factory;
+            tasks {
+                tasks_are_leased_in_order
+                a_task_is_read_back_whole
+                completed_tasks_are_gone
+                leases_run_out
+                released_tasks_come_back
+                effects_and_completion_commit_together
+                refused_batches_leave_no_tasks
+                groups_are_done_in_order
+                groups_belong_to_their_queue
+                doubles_are_refused_quietly
+                keys_live_with_their_task
+                used_up_attempts_end_in_death
+                the_dead_can_be_seen_retried_moved_and_purged
+                queues_say_how_they_stand
+                watchers_hear_of_commits
+                what_is_too_much_is_refused
+                tasks_outlive_reopening
+                clearing_removes_tasks
+                every_task_is_leased_once
+                hints_of_due_work
+            }
+            tasks_random {
+                agrees_with_the_model
             }
         }
     };

@@ -25,6 +25,7 @@ pub mod plan;
 mod query;
 mod record;
 mod seam;
+pub mod task;
 mod write;
 
 pub use catalogue::{
@@ -41,6 +42,10 @@ pub use query::{Found, Position, Projection, Query, ReadOptions, Sort, SortKey};
 pub use record::{Access, Acl, AclEntry, Principals, Record};
 pub use seam::{
     AppRow, AppStore, Change, ChangeKind, Reading, Reads, Snapshot, Store, StoreId, SystemStore,
+};
+pub use task::{
+    Dedupe, Hold, QueueStand, Receipt, Task, TaskDone, TaskId, TaskPage, TaskPick, TaskPut,
+    TaskState, TaskWatch, TaskWrite,
 };
 pub use write::{
     Action, DuplicateKey, FieldOp, Op, Precondition, ReadCheck, RecordWrite, SchemaChange, Write,

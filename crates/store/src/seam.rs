@@ -2,11 +2,11 @@
 
 use crate::{
     Catalogue, FieldRef, Found, Leases, NoLeases, NoNodes, Nodes, Path, Position, Query,
-    ReadOptions, Record, WriteBatch, Written,
+    QueueStand, ReadOptions, Record, Task, TaskId, TaskPage, TaskWatch, WriteBatch, Written,
 };
-use basalt_base::{AppId, BoxFuture, Map, Result, Timestamp, Value};
+use basalt_base::{AppId, BoxFuture, Error, Map, Reason, Result, Timestamp, Value};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// The internal number of an app in a store; names its folder or schema, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,6 +80,10 @@ pub struct Change {
     pub at: Timestamp,
 }
 
+fn no_tasks() -> Error {
+    Error::new(Reason::CommandUnavailable, "This store has no tasks.")
+}
+
 /// The data of one app.
 pub trait AppStore: Reads {
     /// The catalogue as of the last commit. Cheap.
@@ -113,7 +117,31 @@ pub trait AppStore: Reads {
     /// reaches back that far and the reader has to start over.
     fn changes(&self, after: Position, limit: usize) -> BoxFuture<'_, Result<Option<Vec<Change>>>>;
 
-    /// Deletes every object and collection.
+    /// A task, if there is one of that number.
+    fn task(&self, _id: TaskId) -> BoxFuture<'_, Result<Option<Task>>> {
+        Box::pin(async { Err(no_tasks()) })
+    }
+
+    /// Tasks of a queue in the order of putting.
+    fn tasks<'a>(&'a self, _page: &'a TaskPage) -> BoxFuture<'a, Result<Vec<Task>>> {
+        Box::pin(async { Err(no_tasks()) })
+    }
+
+    /// How a queue stands; one that never was is empty.
+    fn queue<'a>(&'a self, _queue: &'a str) -> BoxFuture<'a, Result<QueueStand>> {
+        Box::pin(async { Err(no_tasks()) })
+    }
+
+    /// How each queue stands that has a task, dead ones included, in order of their names.
+    fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueStand>>> {
+        Box::pin(async { Err(no_tasks()) })
+    }
+
+    /// Has this one told of every later commit of this process that makes tasks leasable, until it
+    /// is dropped. Commits of other processes are not told.
+    fn watch_tasks(&self, _watch: Weak<dyn TaskWatch>) {}
+
+    /// Deletes every object, collection and task.
     fn clear(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Checks integrity and invariants; one sentence for each problem found.
@@ -182,6 +210,17 @@ pub trait SystemStore: Send + Sync {
     /// The servers on this store.
     fn nodes(&self) -> &dyn Nodes {
         &NoNodes
+    }
+
+    /// When each app next has work to do, as last told with [`SystemStore::set_next_due`]. A hint:
+    /// it is written after the work was put and may be lost in a crash.
+    fn next_due(&self) -> BoxFuture<'_, Result<Vec<(StoreId, Timestamp)>>> {
+        Box::pin(async { Err(no_tasks()) })
+    }
+
+    /// Replaces the hint of an app; `None` when it has nothing to do. Unknown apps are ignored.
+    fn set_next_due(&self, _id: StoreId, _due: Option<Timestamp>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Err(no_tasks()) })
     }
 }
 

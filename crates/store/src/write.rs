@@ -3,7 +3,7 @@
 //! A [`WriteBatch`] is atomic. The writer checks every precondition against the current row and
 //! applies operations in Rust ([`crate::apply`]), so every store agrees on the result.
 
-use crate::{Acl, Fence, FieldDef, FieldRef, Filter, IndexDef, Path, Record};
+use crate::{Acl, Fence, FieldDef, FieldRef, Filter, IndexDef, Path, Record, TaskDone, TaskWrite};
 use basalt_base::{Map, Timestamp, Value};
 use std::sync::Arc;
 
@@ -205,7 +205,7 @@ impl SchemaChange {
     }
 }
 
-/// One step of a batch. Open: documents and tasks join it later.
+/// One step of a batch. Open: documents join it later.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Write {
@@ -222,6 +222,8 @@ pub enum Write {
     },
     /// A change of the catalogue.
     Schema(SchemaChange),
+    /// A step of the queue; it has no row in the change log.
+    Task(TaskWrite),
 }
 
 /// Something read earlier that must still hold when the batch is applied.
@@ -304,4 +306,6 @@ pub enum Written {
     Deleted(u64),
     /// A change of the catalogue was made or was a no-op.
     Schema,
+    /// A step of the queue.
+    Task(TaskDone),
 }

@@ -154,7 +154,7 @@ fn tell_guard(core: &Core, step: &Step, written: &[Written]) {
             Written::Record { before, after } => {
                 guard.committed(collection, before.as_deref(), after.as_deref());
             }
-            Written::Deleted(0) | Written::Schema => {}
+            Written::Deleted(0) | Written::Schema | Written::Task(_) => {}
             Written::Deleted(_) => guard.committed(collection, None, None),
         }
     }

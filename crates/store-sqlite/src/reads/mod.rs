@@ -8,6 +8,7 @@ mod ids;
 mod pool;
 mod run;
 mod snapshot;
+pub(crate) mod tasks;
 
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use run::{Held, View, deadline, run, run_long};

@@ -70,6 +70,45 @@ pub(crate) const APP: &[&str] = &[
             AND CAST(substr(p.name, 2) AS INTEGER) NOT IN (SELECT id FROM basalt_fields);
     ",
     LEASES,
+    "
+    ALTER TABLE basalt_meta ADD COLUMN task_number INTEGER NOT NULL DEFAULT 0; -- of tasks and leases
+    CREATE TABLE basalt_queues (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        waiting INTEGER NOT NULL DEFAULT 0,
+        leased INTEGER NOT NULL DEFAULT 0,
+        held INTEGER NOT NULL DEFAULT 0,
+        dead INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE basalt_tasks (
+        id INTEGER PRIMARY KEY,
+        queue INTEGER NOT NULL,
+        state INTEGER NOT NULL,         -- 0 waiting, 1 leased, 2 held, 3 dead
+        visible_at INTEGER NOT NULL,
+        priority INTEGER NOT NULL,
+        lease INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        attempts_max INTEGER NOT NULL,
+        put_at INTEGER NOT NULL,
+        first_at INTEGER,
+        in_group TEXT,
+        key TEXT,                       -- a dedupe key that the task holds as long as it lives
+        error TEXT,
+        payload BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX basalt_tasks_due ON basalt_tasks (queue, priority, visible_at, id) WHERE state < 2;
+    CREATE INDEX basalt_tasks_order ON basalt_tasks (queue, (state = 3), id);
+    CREATE INDEX basalt_tasks_group ON basalt_tasks (queue, in_group, id)
+        WHERE in_group IS NOT NULL AND state < 3;
+    CREATE TABLE basalt_task_keys (
+        queue INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        task INTEGER NOT NULL,
+        until INTEGER,                  -- null: as long as the task lives
+        PRIMARY KEY (queue, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX basalt_task_keys_until ON basalt_task_keys (until) WHERE until IS NOT NULL;
+    ",
 ];
 
 const LEASES: &str = "
@@ -114,6 +153,15 @@ pub(crate) const SYSTEM: &[&str] = &[
     END;
     CREATE TRIGGER apps_removed AFTER DELETE ON apps BEGIN
         UPDATE registry SET version = version + 1;
+    END;
+    ",
+    "
+    CREATE TABLE due (
+        store_id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL             -- ms
+    ) STRICT;
+    CREATE TRIGGER due_removed AFTER DELETE ON apps BEGIN
+        DELETE FROM due WHERE store_id = OLD.store_id;
     END;
     ",
 ];

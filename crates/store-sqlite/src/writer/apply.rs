@@ -40,6 +40,7 @@ pub(super) fn step(tx: &mut Tx<'_>, write: &Write) -> Result<Written> {
             }
             Ok(Written::Schema)
         }
+        Write::Task(write) => super::tasks::step(tx, write).map(Written::Task),
         _ => Err(Error::new(
             Reason::CommandUnavailable,
             "This store does not have this kind of write.",

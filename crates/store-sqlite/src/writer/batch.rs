@@ -1,6 +1,7 @@
 //! One batch inside the group's transaction.
 
 use super::apply;
+use super::tasks::Tally;
 use crate::connection::Session;
 use crate::error::Typed;
 use crate::lease;
@@ -19,6 +20,8 @@ pub(super) struct State {
     pub(super) position: u64,
     /// The running total of bytes in the change log.
     pub(super) log_total: u64,
+    /// The last number given to a task or a lease.
+    pub(super) task_number: u64,
     /// Collections whose view has to be made anew.
     pub(super) views: HashSet<CollectionId>,
 }
@@ -35,6 +38,8 @@ pub(super) struct Tx<'a> {
     pub(super) dirty: bool,
     /// How schema changes are timed and counted.
     pub(super) common: Arc<Common>,
+    /// What the group did to queues.
+    pub(super) tally: Tally,
 }
 
 /// Why a batch was not applied.
@@ -50,15 +55,15 @@ impl Tx<'_> {
         &self.session.conn
     }
 
-    /// Applies a batch or leaves nothing of it behind. A lone write of an object needs no
-    /// savepoint, as it can only be refused by its first statement; if it fails later the group
-    /// is run again `carefully`, with savepoints.
+    /// Applies a batch or leaves nothing of it behind. A lone write of an object or a task needs
+    /// no savepoint, as it can only be refused before it changed anything; if it fails later the
+    /// group is run again `carefully`, with savepoints.
     pub(super) fn batch(
         &mut self,
         batch: &WriteBatch,
         carefully: bool,
     ) -> Result<Vec<Written>, Failure> {
-        let lone = matches!(&*batch.writes, [Write::Record(_)]);
+        let lone = matches!(&*batch.writes, [Write::Record(_) | Write::Task(_)]);
         let savepoint = carefully || !lone;
         let saved = self.state.clone();
         self.dirty = false;
@@ -67,6 +72,7 @@ impl Tx<'_> {
         }
         match self.steps(batch) {
             Ok(written) => {
+                self.tally.keep();
                 if savepoint {
                     self.execute("RELEASE batch").map_err(Failure::Lost)?;
                 }
@@ -79,6 +85,7 @@ impl Tx<'_> {
                     .execute("ROLLBACK TO batch")
                     .and_then(|()| self.execute("RELEASE batch"));
                 self.state = saved;
+                self.tally.forget();
                 match undone {
                     Ok(()) => Err(Failure::Refused(error)),
                     Err(_) => Err(Failure::Lost(error)),
@@ -87,6 +94,7 @@ impl Tx<'_> {
             Err(error) if self.dirty => Err(Failure::Lost(error)),
             Err(error) => {
                 self.state = saved;
+                self.tally.forget();
                 Err(Failure::Refused(error))
             }
         }
@@ -135,10 +143,12 @@ impl Tx<'_> {
     /// Removes everything.
     pub(super) fn clear(&mut self) -> Result<()> {
         let schema = ddl::clear(self.conn(), &self.state.schema, self.state.position)?;
+        super::tasks::clear(self.conn())?;
         self.state = State {
             schema: Arc::new(schema),
             position: self.state.position + 1,
             log_total: 0,
+            task_number: self.state.task_number,
             views: HashSet::new(),
         };
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::batch::{Failure, State, Tx};
 use super::log;
+use super::tasks::{self, Tally};
 use super::thread::Writer;
 use super::{Message, Outcomes};
 use crate::connection::Session;
@@ -164,6 +165,7 @@ impl Writer {
             record_bytes_max: self.shared.common.options.record_bytes_max,
             dirty: false,
             common: self.shared.common.clone(),
+            tally: Tally::default(),
         }
     }
 
@@ -185,6 +187,7 @@ impl Writer {
             let (options, total) = (&shared.common.options, tx.state.log_total);
             log::purge(tx.conn(), options, tx.now_ms, total, 2 * added + 16).map_err(not_done)?;
         }
+        tasks::settle(&mut tx, self.state.task_number).map_err(not_done)?;
         let committed = tx
             .conn()
             .prepare_cached("COMMIT")
@@ -192,6 +195,7 @@ impl Writer {
         match committed {
             Ok(_) => {
                 self.publish(tx.state);
+                tx.tally.tell(&shared);
                 shared.common.counters.commits.fetch_add(1, Relaxed);
                 let batches = batches as u64;
                 shared.common.counters.batches.fetch_add(batches, Relaxed);

@@ -6,6 +6,7 @@ mod group;
 mod housekeeping;
 mod log;
 mod reclaim;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod thread;

@@ -105,6 +105,7 @@ fn open(shared: &Shared) -> Result<(Session, State)> {
         schema: Arc::new(Schema::of(catalogue, None)),
         position: stand.position,
         log_total: super::log::total(&session.conn)?,
+        task_number: super::tasks::last_number(&session.conn)?,
         views: HashSet::new(),
     };
     Ok((session, state))

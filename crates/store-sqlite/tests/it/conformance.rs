@@ -17,3 +17,4 @@ impl Harness for Dir {
 
 basalt_store::conformance_tests!(|| Dir(tempfile::tempdir().unwrap()));
 basalt_store::cluster_conformance_tests!(|| Dir(tempfile::tempdir().unwrap()));
+basalt_store::task_conformance_tests!(|| Dir(tempfile::tempdir().unwrap()));

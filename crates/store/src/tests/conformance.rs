@@ -4,3 +4,4 @@ use crate::tests::memory::Memory;
 
 crate::conformance_tests!(Memory::default);
 crate::cluster_conformance_tests!(Memory::default);
+crate::task_conformance_tests!(Memory::default);

@@ -7,13 +7,14 @@ mod system;
 use crate::conformance::Harness;
 use crate::{
     AppStore, Catalogue, Change, ChangeKind, DuplicateKey, FieldRef, Found, IndexKind, Path,
-    Position, Projection, Query, ReadOptions, Reading, Reads, Record, RecordWrite, Snapshot, Store,
-    StoreId, SystemStore, Write, WriteBatch, Written, apply, eval,
+    Position, Projection, Query, QueueStand, ReadOptions, Reading, Reads, Record, RecordWrite,
+    Snapshot, Store, StoreId, SystemStore, Task, TaskId, TaskPage, TaskWatch, Write, WriteBatch,
+    Written, apply, eval, task::model::TaskModel,
 };
 use basalt_base::{BoxFuture, Error, Map, Reason, Result, Value};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 /// Keeps what its stores hold, as a directory would.
 #[derive(Default)]
@@ -60,6 +61,7 @@ impl Store for MemoryStore {
 struct App {
     state: Mutex<State>,
     leases: cluster::LeaseTable,
+    watches: Mutex<Vec<Weak<dyn TaskWatch>>>,
 }
 
 /// Everything of an app; a batch works on a copy and replaces it when all went well.
@@ -71,6 +73,7 @@ struct State {
     log: Vec<Change>,
     position: u64,
     next_id: u32,
+    tasks: TaskModel,
 }
 
 impl State {
@@ -159,6 +162,7 @@ impl State {
                 schema::apply(self, change)?;
                 Ok(Written::Schema)
             }
+            Write::Task(write) => self.tasks.apply(&write).map(Written::Task),
         }
     }
 
@@ -339,6 +343,18 @@ impl AppStore for App {
                 self.leases.check(batch.fence.as_ref())?;
                 let mut copy = state.clone();
                 let done = copy.run(batch)?;
+                let news = copy.tasks.news(&state.tasks);
+                for watch in self
+                    .watches
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .filter_map(Weak::upgrade)
+                {
+                    for (queue, due) in &news {
+                        watch.due(queue, *due);
+                    }
+                }
                 *state = copy;
                 Ok(done)
             });
@@ -353,9 +369,34 @@ impl AppStore for App {
         Box::pin(async { Ok(Some(page)) })
     }
 
+    fn task(&self, id: TaskId) -> BoxFuture<'_, Result<Option<Task>>> {
+        let task = self.state.lock().unwrap().tasks.task(id).cloned();
+        Box::pin(async { Ok(task) })
+    }
+
+    fn tasks<'a>(&'a self, page: &'a TaskPage) -> BoxFuture<'a, Result<Vec<Task>>> {
+        let tasks = self.state.lock().unwrap().tasks.page(page);
+        Box::pin(async { Ok(tasks) })
+    }
+
+    fn queue<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<QueueStand>> {
+        let stand = self.state.lock().unwrap().tasks.queue(queue);
+        Box::pin(async { Ok(stand) })
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueStand>>> {
+        let stands = self.state.lock().unwrap().tasks.queues();
+        Box::pin(async { Ok(stands) })
+    }
+
+    fn watch_tasks(&self, watch: Weak<dyn TaskWatch>) {
+        self.watches.lock().unwrap().push(watch);
+    }
+
     fn clear(&self) -> BoxFuture<'_, Result<()>> {
         let mut state = self.state.lock().unwrap();
         state.records.clear();
+        state.tasks.clear();
         state.catalogue = Arc::new(Catalogue {
             version: state.catalogue.version + 1,
             collections: HashMap::new(),

@@ -3,6 +3,7 @@
 use super::cluster::{LeaseTable, NodeTable};
 use crate::{AppRow, StoreId, SystemStore};
 use basalt_base::{AppId, BoxFuture, Error, Map, Reason, Result, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
@@ -12,6 +13,7 @@ pub struct System {
     version: AtomicU64,
     leases: LeaseTable,
     nodes: NodeTable,
+    due: Mutex<BTreeMap<StoreId, Timestamp>>,
 }
 
 impl SystemStore for System {
@@ -59,6 +61,22 @@ impl SystemStore for System {
         let mut rows = self.rows.lock().unwrap();
         rows.1.retain(|row| row.store_id != store_id);
         self.version.fetch_add(1, SeqCst);
+        self.due.lock().unwrap().remove(&store_id);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn next_due(&self) -> BoxFuture<'_, Result<Vec<(StoreId, Timestamp)>>> {
+        let due = self.due.lock().unwrap().clone();
+        Box::pin(async { Ok(due.into_iter().collect()) })
+    }
+
+    fn set_next_due(&self, id: StoreId, due: Option<Timestamp>) -> BoxFuture<'_, Result<()>> {
+        let known = self.rows.lock().unwrap().1.iter().any(|r| r.store_id == id);
+        let mut all = self.due.lock().unwrap();
+        match due.filter(|_| known) {
+            Some(due) => drop(all.insert(id, due.truncate_to_millis())),
+            None => drop(all.remove(&id)),
+        }
         Box::pin(async { Ok(()) })
     }
 
