@@ -57,6 +57,7 @@ pub struct Pattern {
     source: Box<str>,
     options: PatternOptions,
     prefix: Option<literal::Prefix>,
+    literal: Option<Box<str>>,
     engine: Engine,
 }
 
@@ -86,6 +87,7 @@ impl Pattern {
             source: source.into(),
             options,
             prefix,
+            literal: literal::literal(source, options).map(Into::into),
             engine,
         })
     }
@@ -120,6 +122,12 @@ impl Pattern {
     /// and case-sensitive: an index range over it holds every match.
     pub fn literal_prefix(&self) -> Option<&str> {
         self.prefix.as_ref().map(|p| p.text.as_str())
+    }
+
+    /// The text that the pattern looks for, when it is that text and nothing else: it matches where
+    /// the text occurs.
+    pub fn literal(&self) -> Option<&str> {
+        self.literal.as_deref()
     }
 
     /// Whether [`Self::literal_prefix`] is all there is to the pattern, so that every text with

@@ -28,12 +28,21 @@ pub(super) fn prefix(source: &str, options: PatternOptions) -> Option<Prefix> {
     Some(Prefix { text, is_whole })
 }
 
+/// The text that an unanchored pattern is, when there is nothing else to it.
+pub(super) fn literal(source: &str, options: PatternOptions) -> Option<String> {
+    if options.ignore_case || options.extended {
+        return None;
+    }
+    let (text, rest) = literal_run(source);
+    rest.is_empty().then_some(text)
+}
+
 /// The literal characters at the start, and what follows them.
 fn literal_run(body: &str) -> (String, &str) {
     let mut text = String::new();
     let mut rest = body;
     loop {
-        let Some((literal, after)) = literal(rest) else {
+        let Some((literal, after)) = one(rest) else {
             return (text, rest);
         };
         if after.starts_with(['*', '?', '+', '{']) {
@@ -48,8 +57,8 @@ fn literal_run(body: &str) -> (String, &str) {
     }
 }
 
-/// The literal at the start: a plain or escaped character, or a quoted run.
-fn literal(rest: &str) -> Option<(std::borrow::Cow<'_, str>, &str)> {
+/// One literal at the start: a plain or escaped character, or a quoted run.
+fn one(rest: &str) -> Option<(std::borrow::Cow<'_, str>, &str)> {
     let c = rest.chars().next()?;
     let tail = &rest[c.len_utf8()..];
     match c {

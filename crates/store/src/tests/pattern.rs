@@ -178,3 +178,24 @@ fn work_is_bounded() {
     let error = explosive.is_match(&text).unwrap_err();
     assert_eq!(error.reason(), Reason::QueryTooComplex);
 }
+
+#[test]
+fn plain_text_is_known_as_such() {
+    let literal = |source: &str, letters: &str| {
+        let options = PatternOptions::parse(letters).unwrap();
+        let pattern = Pattern::new(source, options, 100).unwrap();
+        pattern.literal().map(str::to_owned)
+    };
+    assert_eq!(literal("\\Qa.b\\E", "").as_deref(), Some("a.b"));
+    assert_eq!(literal("ab\\.c", "ms").as_deref(), Some("ab.c"));
+    assert_eq!(literal("", "").as_deref(), Some(""));
+    for (source, letters) in [
+        ("ab", "i"),
+        ("a b", "x"),
+        ("a+", ""),
+        ("^a", ""),
+        ("a$", ""),
+    ] {
+        assert_eq!(literal(source, letters), None, "{source}");
+    }
+}
