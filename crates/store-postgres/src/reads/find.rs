@@ -1,12 +1,12 @@
 //! Reading objects: by id, by query, as a stream.
 
 use super::rows::{Session, matching};
-use super::run::{self, Ask, Reading, STAMP_LEN, View};
+use super::run::{self, Attempts, Reading, STAMP_LEN, View};
 use crate::error::Typed;
 use crate::row::{self, Param};
-use crate::schema::{Layout, Shape};
+use crate::schema::{Layout, Schema, Shape};
 use crate::shared::Shared;
-use crate::sql;
+use crate::sql::{self, Plan};
 use crate::text;
 use basalt_base::Result;
 use basalt_store::plan::{Page, narrowed};
@@ -34,61 +34,97 @@ pub(crate) async fn latest_by_id(
     collection: &str,
     id: &str,
 ) -> Result<Option<Record>> {
-    let ask = |schema: &crate::schema::Schema| {
-        Ok(match schema.layout(collection) {
-            Some(layout) => Ask::Statement(layout.get_sql.clone(), vec![id_param(id)]),
-            None => Ask::Nothing,
-        })
-    };
-    let (rows, view) = run::single(shared, ask).await?;
-    match (view.schema.layout(collection), rows.first()) {
-        (Some(layout), Some(row)) => Ok(whole(row, STAMP_LEN, layout)?.map(|(_, r)| r)),
-        _ => Ok(None),
+    let params = [id_param(id)];
+    let mut attempts = Attempts::default();
+    loop {
+        let schema = shared.schema.load_full();
+        let layout = schema.layout(collection);
+        let done = match layout {
+            Some(layout) => {
+                let sql = &layout.latest_sql;
+                attempts.rows(shared, &schema, sql, &params).await?
+            }
+            None => nothing(shared, &schema, &mut attempts).await?,
+        };
+        if let Some((rows, _)) = done {
+            return match (layout, rows.first()) {
+                (Some(layout), Some(row)) => Ok(whole(row, STAMP_LEN, layout)?.map(|(_, r)| r)),
+                _ => Ok(None),
+            };
+        }
     }
+}
+
+/// Asks only whether the schema is the newest.
+async fn nothing(
+    shared: &Shared,
+    schema: &Schema,
+    attempts: &mut Attempts,
+) -> Result<Option<(Vec<Row>, u64)>> {
+    let sql = run::stand_sql(&shared.name);
+    attempts.rows(shared, schema, &sql, &[]).await
 }
 
 /// The objects that match at the latest state, in order.
 pub(crate) async fn latest(shared: &Shared, query: &Query) -> Result<Found> {
-    let mut in_rust = false;
-    let ask = |schema: &crate::schema::Schema| {
+    let mut attempts = Attempts::default();
+    loop {
+        let schema = shared.schema.load_full();
         let Some(layout) = schema.layout(&query.collection) else {
-            return Ok((Ask::Nothing, false));
+            match nothing(shared, &schema, &mut attempts).await? {
+                None => continue,
+                Some((_, position)) => {
+                    let (records, position) = (Vec::new(), Position(position));
+                    return Ok(Found { records, position });
+                }
+            }
         };
+        let in_rings = narrowed(query, |name| is_geo(layout, name))
+            .next()
+            .is_some();
         let plan = sql::plan(layout, query);
-        let rust = plan.rechecks()
-            || plan.sorts_in_rust()
-            || narrowed(query, |name| is_geo(layout, name))
-                .next()
-                .is_some();
-        Ok::<_, basalt_base::Error>((Ask::Statement(plan.sql, plan.params), rust))
-    };
-    if let (_, true) = ask(&shared.schema.load())? {
-        in_rust = true;
-    }
-    if in_rust {
-        return in_rust_now(shared, query).await;
-    }
-    let (rows, view) = run::single(shared, |schema| Ok(ask(schema)?.0)).await?;
-    let position = Position(view.position);
-    let mut records = Vec::new();
-    if let Some(layout) = view.schema.layout(&query.collection) {
-        let plan = sql::plan(layout, query);
-        if plan.rechecks() || plan.sorts_in_rust() {
-            // Only with the newest catalogue it turned out that Rust has to look at the rows.
+        let Some(first) = plan.first_page(query).filter(|_| !in_rings) else {
+            return in_rust_now(shared, query).await;
+        };
+        let sql = run::stamped(&shared.name, &first.sql);
+        let Some((rows, position)) = attempts.rows(shared, &schema, &sql, &plan.params).await?
+        else {
+            continue;
+        };
+        let records = page_of(&rows, query, &plan)?;
+        let wanted = query.limit.map_or(usize::MAX, |n| n as usize);
+        if records.len() < wanted && first.rows_max.is_some_and(|max| rows.len() >= max) {
+            // More rows than expected that did not match.
             return in_rust_now(shared, query).await;
         }
-        records.reserve(rows.len());
-        for row in &rows {
-            if row.try_get::<_, Option<i64>>(STAMP_LEN).typed()?.is_none() {
-                break;
+        let position = Position(position);
+        return Ok(Found { records, position });
+    }
+}
+
+/// The objects out of stamped rows, in order.
+fn page_of(rows: &[Row], query: &Query, plan: &Plan<'_>) -> Result<Vec<Record>> {
+    let (mut skip, limit) = if plan.slices_in_sql() {
+        (0, u64::MAX)
+    } else {
+        (query.skip, query.limit.unwrap_or(u64::MAX))
+    };
+    let mut records = Vec::with_capacity(rows.len().min(limit.min(1_000) as usize));
+    for row in rows {
+        let is_full = records.len() as u64 >= limit;
+        if is_full || row.try_get::<_, Option<i64>>(STAMP_LEN).typed()?.is_none() {
+            break;
+        }
+        if let Some((_, mut record)) = matching(row, STAMP_LEN, query, plan)? {
+            if skip > 0 {
+                skip -= 1;
+                continue;
             }
-            if let Some((_, mut record)) = matching(row, STAMP_LEN, query, &plan)? {
-                plan.strip(&mut record);
-                records.push(record);
-            }
+            plan.strip(&mut record);
+            records.push(record);
         }
     }
-    Ok(Found { records, position })
+    Ok(records)
 }
 
 async fn in_rust_now(shared: &Shared, query: &Query) -> Result<Found> {
@@ -199,7 +235,7 @@ pub(crate) async fn scan(
 pub(crate) async fn each(
     session: &Session<'_>,
     query: &Query,
-    plan: &sql::Plan<'_>,
+    plan: &Plan<'_>,
     mut sink: impl FnMut(Record) -> Result<ControlFlow<()>> + Send,
 ) -> Result<()> {
     let (mut skip, mut left) = if plan.slices_in_sql() {

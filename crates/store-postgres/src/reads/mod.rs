@@ -9,5 +9,5 @@ mod run;
 mod snapshot;
 
 pub(crate) use rows::Session;
-pub(crate) use run::{Reading, View, now, refresh, unsettled};
+pub(crate) use run::{Reading, View, now, refresh, stamped, unsettled};
 pub(crate) use snapshot::open;

@@ -95,22 +95,41 @@ pub(crate) async fn single(
     shared: &Shared,
     ask: impl Fn(&Schema) -> Result<Ask>,
 ) -> Result<(Vec<Row>, View)> {
-    let mut attempt = 0;
+    let mut attempts = Attempts::default();
     loop {
-        attempt += 1;
         let schema = shared.schema.load_full();
         let (sql, params) = match ask(&schema)? {
             Ask::Statement(sql, params) => (stamped(&shared.name, &sql), params),
             Ask::Nothing => (stand_sql(&shared.name), Vec::new()),
         };
-        let last = attempt >= ATTEMPTS_MAX;
-        match execute(shared, &sql, &params).await {
+        if let Some((rows, position)) = attempts.rows(shared, &schema, &sql, &params).await? {
+            return Ok((rows, View { schema, position }));
+        }
+    }
+}
+
+/// Attempts of a read of one statement, made anew when the catalogue turns out to be stale.
+#[derive(Default)]
+pub(crate) struct Attempts(usize);
+
+impl Attempts {
+    /// The rows of a stamped statement that was made for the schema, and the position that they are
+    /// valid at; `None` when it has to be made again.
+    pub(crate) async fn rows(
+        &mut self,
+        shared: &Shared,
+        schema: &Schema,
+        sql: &str,
+        params: &[Param],
+    ) -> Result<Option<(Vec<Row>, u64)>> {
+        self.0 += 1;
+        let last = self.0 >= ATTEMPTS_MAX;
+        match execute(shared, sql, params).await {
             Ok(rows) => {
                 let stand = stand(&rows)?;
                 shared.saw(stand.position);
                 if stand.version == schema.catalogue.version {
-                    let position = stand.position;
-                    return Ok((rows, View { schema, position }));
+                    return Ok(Some((rows, stand.position)));
                 }
                 if last {
                     return Err(unsettled());
@@ -118,13 +137,14 @@ pub(crate) async fn single(
             }
             Err(error) if last || !may_pass(&error) => return Err(postgres_or(error)),
             Err(Failed::Statement(error)) if error.code().is_none() => {
-                wait(attempt).await;
-                continue;
+                wait(self.0).await;
+                return Ok(None);
             }
             Err(_) => {}
         }
         let conn = shared.common.lanes.pick().await?;
         shared.reload(&conn, schema.catalogue.version).await?;
+        Ok(None)
     }
 }
 

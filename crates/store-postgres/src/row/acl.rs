@@ -7,7 +7,7 @@ use basalt_base::Result;
 use basalt_store::{AclEntry, Principals};
 
 /// The stored form of a list.
-pub(crate) fn encode(entries: Option<&[AclEntry]>) -> Param {
+pub(super) fn encode(entries: Option<&[AclEntry]>) -> Param {
     match entries {
         None => Param::Null,
         Some(entries) => {

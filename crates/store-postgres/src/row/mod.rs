@@ -9,11 +9,10 @@ mod param;
 mod read;
 mod write;
 
-pub(crate) use json::encode as json_text;
 pub(crate) use number::Number;
-pub(crate) use param::{Param, types};
-pub(crate) use read::{int, record, value};
-pub(crate) use write::{extras, field_params, head_params, push_field};
+pub(crate) use param::Param;
+pub(crate) use read::{record, value};
+pub(crate) use write::{extras, head_params, push_field};
 
-pub(crate) use acl::{encode as acl_param, principals};
+pub(crate) use acl::principals;
 pub(crate) use basalt_store::columns::{null_key, same};

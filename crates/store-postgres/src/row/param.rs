@@ -30,37 +30,6 @@ pub(crate) enum Param {
     List(Vec<Param>),
 }
 
-impl Param {
-    /// Its type; that of a null or an empty list is the statement's matter.
-    pub(crate) fn ty(&self) -> Type {
-        match self {
-            Self::Null => Type::UNKNOWN,
-            Self::Int(_) => Type::INT8,
-            Self::Double(_) => Type::FLOAT8,
-            Self::Number(_) => Type::NUMERIC,
-            Self::Bool(_) => Type::BOOL,
-            Self::Text(_) => Type::TEXT,
-            Self::Bytes(_) => Type::BYTEA,
-            Self::Json(_) => Type::JSONB,
-            Self::Texts(_) => Type::TEXT_ARRAY,
-            Self::List(items) => match items.first() {
-                Some(Self::Int(_)) => Type::INT8_ARRAY,
-                Some(Self::Double(_)) => Type::FLOAT8_ARRAY,
-                Some(Self::Number(_)) => Type::NUMERIC_ARRAY,
-                Some(Self::Bool(_)) => Type::BOOL_ARRAY,
-                Some(Self::Bytes(_)) => Type::BYTEA_ARRAY,
-                Some(Self::Json(_)) => Type::JSONB_ARRAY,
-                _ => Type::TEXT_ARRAY,
-            },
-        }
-    }
-}
-
-/// The types of parameters, in their order.
-pub(crate) fn types(params: &[Param]) -> Vec<Type> {
-    params.iter().map(Param::ty).collect()
-}
-
 impl ToSql for Param {
     fn to_sql(
         &self,

@@ -33,7 +33,7 @@ fn raw(row: &Row, at: usize) -> Result<Option<&[u8]>> {
 }
 
 /// A BIGINT that is never NULL.
-pub(crate) fn int(row: &Row, at: usize) -> Result<i64> {
+fn int(row: &Row, at: usize) -> Result<i64> {
     let bytes = raw(row, at)?.and_then(|raw| raw.try_into().ok());
     let bytes = bytes.ok_or_else(|| corrupt("a missing whole number"))?;
     Ok(i64::from_be_bytes(bytes))

@@ -4,8 +4,8 @@ use super::number::Number;
 use super::{Param, acl, json};
 use crate::schema::{Column, Layout, Shape};
 use crate::text::stored;
-use basalt_base::{Error, Result, Value};
-use basalt_store::{Record, columns, keeps_null};
+use basalt_base::{Result, Value};
+use basalt_store::{Record, columns};
 
 /// The parameters of the head, in the order of [`crate::schema::HEAD`].
 pub(crate) fn head_params(layout: &Layout, record: &Record) -> [Param; 7] {
@@ -24,22 +24,6 @@ pub(crate) fn head_params(layout: &Layout, record: &Record) -> [Param; 7] {
 /// without a field that do.
 pub(crate) fn extras(layout: &Layout, record: &Record) -> Option<String> {
     columns::nulls_text(record, |name| Some(layout.column(name)?.id))
-}
-
-/// Appends the parameters of every column of the layout, in order.
-pub(crate) fn field_params(layout: &Layout, record: &Record, out: &mut Vec<Param>) -> Result<()> {
-    // Fields come in the collection's order, so that one pass over both finds them all.
-    let mut fields = record.fields.iter().peekable();
-    for column in &layout.columns {
-        let value = fields
-            .next_if(|(name, _)| *name == column.name)
-            .map(|(_, value)| value);
-        push_field(column, value, out)?;
-    }
-    match fields.find(|(name, value)| !matches!(value, Value::Null) || !keeps_null(name)) {
-        None => Ok(()),
-        Some((name, _)) => Err(Error::internal(format!("field {name} has no column"))),
-    }
 }
 
 /// Appends the parameters of the columns of one field.

@@ -1,6 +1,6 @@
 //! Declared indexes.
 
-use super::{Layout, Schema, Shape, ddl, ddl::Ddl, load, types};
+use super::{Column, Layout, Schema, Shape, ddl, ddl::Ddl, load, types};
 use crate::error::postgres;
 use basalt_base::{Error, Reason, Result};
 use basalt_store::{Collection, DuplicateKey, FieldRef, IndexDef, IndexKind};
@@ -43,10 +43,11 @@ pub(super) async fn create(
         IndexKind::Unique => "UNIQUE ",
         IndexKind::Ordered | IndexKind::Geo => "",
     };
-    let (table, parts) = (&layout.table, texts(&parts));
+    let table = &layout.table;
+    let parts = special(layout, index).unwrap_or_else(|| format!("({})", texts(&parts)));
     // Readers go on meanwhile; writers of the app wait, as they do for any group.
     let sql =
-        format!("SET LOCAL statement_timeout = 0; CREATE {unique}INDEX i{id} ON {table} ({parts})");
+        format!("SET LOCAL statement_timeout = 0; CREATE {unique}INDEX i{id} ON {table} {parts}");
     let made = ddl.conn.client.batch_execute(&sql).await;
     made.map_err(|error| match error.code() {
         Some(code) if *code == SqlState::UNIQUE_VIOLATION => duplicate(layout, &index.name),
@@ -85,6 +86,33 @@ fn texts(parts: &[Part]) -> String {
         part.name.clone() + order
     };
     parts.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// The method and columns of an index that is no tree: one of a geo point's place, or one of what
+/// lists and maps hold, which also take values that are too long for a tree.
+fn special(layout: &Layout, index: &IndexDef) -> Option<String> {
+    if index.kind == IndexKind::Unique {
+        return None;
+    }
+    let fields = index.columns.iter().filter_map(|c| match &c.field {
+        FieldRef::Named(name) => layout.column(name),
+        _ => None,
+    });
+    let fields: Vec<&Column> = fields.collect();
+    let nested = fields.iter().filter(|c| c.shape == Shape::Json);
+    let nested: Vec<String> = nested
+        .map(|c| format!("{} jsonb_path_ops", c.physical()))
+        .collect();
+    if !nested.is_empty() {
+        return Some(format!("USING gin ({})", nested.join(", ")));
+    }
+    match fields.as_slice() {
+        [column] if column.shape == Shape::Geo => {
+            let point = crate::sql::geo_expression(column);
+            Some(format!("USING gist ({point})"))
+        }
+        _ => None,
+    }
 }
 
 /// The columns of the index.

@@ -118,6 +118,8 @@ pub(crate) struct Layout {
     pub(crate) table: String,
     /// Reads `_n` and then everything of the object with an id, `$1`.
     pub(crate) get_sql: String,
+    /// The same with where the app's data stands in front.
+    pub(crate) latest_sql: String,
 }
 
 impl Layout {
@@ -138,11 +140,13 @@ impl Layout {
             column.push_read(&mut get_sql);
         }
         let _ = write!(get_sql, " FROM {table} WHERE _id = $1");
+        let latest_sql = crate::reads::stamped(schema, &get_sql);
         Self {
             collection,
             columns,
             table,
             get_sql,
+            latest_sql,
         }
     }
 

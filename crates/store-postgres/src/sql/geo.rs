@@ -1,6 +1,6 @@
-//! Tests on geo points. A box narrows them, which an index on latitude and longitude serves without
-//! any extension; distances are computed by the evaluator, since no two libraries agree on the last
-//! bit of a sine.
+//! Tests on geo points. A box narrows them, by the index on `point(lng, lat)`, which needs no
+//! extension; distances are computed by the evaluator, since no two libraries agree on the last bit
+//! of a sine.
 
 use super::binds::Binds;
 use super::filter::{bound, exists, explicit_null};
@@ -11,6 +11,15 @@ use basalt_store::Test;
 use basalt_store::plan::{Area, Condition};
 use std::f64::consts::PI;
 
+/// Degrees by which PostgreSQL's own comparisons of points may be off, and more.
+const FUZZ: f64 = 1e-5;
+
+/// The expression that a geo index is on.
+pub(crate) fn indexed(column: &Column) -> String {
+    let id = column.id.0;
+    format!("point(c{id}_lng, c{id}_lat)")
+}
+
 /// The condition of a positive test.
 pub(super) fn condition(column: &Column, test: &Test, binds: &mut Binds) -> Condition {
     let name = column.physical();
@@ -18,9 +27,12 @@ pub(super) fn condition(column: &Column, test: &Test, binds: &mut Binds) -> Cond
         Test::Exists(wanted) => exists(&format!("{name}_lat"), column, *wanted),
         Test::Eq(Value::Null) => Condition::exact(format!("{name}_lat IS NULL")),
         Test::Eq(Value::Geo(point)) => {
+            let area = around(column, &Area::between(*point, *point), binds);
             let lat = bound(binds, Param::Double(point.latitude));
             let lng = bound(binds, Param::Double(point.longitude));
-            Condition::exact(format!("({name}_lat = {lat} AND {name}_lng = {lng})"))
+            Condition::exact(format!(
+                "({area} AND {name}_lat = {lat} AND {name}_lng = {lng})"
+            ))
         }
         Test::In(values) if values.len() <= 100 => Condition::any(
             values
@@ -47,28 +59,28 @@ pub(super) fn condition(column: &Column, test: &Test, binds: &mut Binds) -> Cond
     }
 }
 
-/// The points in the box, edges included.
-fn inside(column: &Column, area: &Area, binds: &mut Binds) -> String {
-    let name = column.physical();
-    let mut between = |suffix: &str, from: f64, to: f64| {
-        let from = bound(binds, Param::Double(from));
-        let to = bound(binds, Param::Double(to));
-        format!("{name}_{suffix} BETWEEN {from} AND {to}")
-    };
-    let latitudes = between("lat", area.south, area.north);
-    match area.longitudes {
-        None => latitudes,
-        Some((west, east)) => format!("({latitudes} AND {})", between("lng", west, east)),
-    }
+/// The points in a slightly larger box.
+fn around(column: &Column, area: &Area, binds: &mut Binds) -> String {
+    let (west, east) = area.longitudes.unwrap_or((-200.0, 200.0));
+    let edges = [
+        west - FUZZ,
+        area.south - FUZZ,
+        east + FUZZ,
+        area.north + FUZZ,
+    ];
+    let [west, south, east, north] = edges.map(|edge| bound(binds, Param::Double(edge)));
+    let point = indexed(column);
+    format!("{point} <@ box(point({west}, {south}), point({east}, {north}))")
 }
 
 fn within(column: &Column, sw: GeoPoint, ne: GeoPoint, binds: &mut Binds) -> Condition {
-    let area = Area {
-        south: sw.latitude,
-        north: ne.latitude,
-        longitudes: Some((sw.longitude, ne.longitude)),
-    };
-    Condition::exact(inside(column, &area, binds))
+    let name = column.physical();
+    let area = around(column, &Area::between(sw, ne), binds);
+    let edges = [sw.latitude, ne.latitude, sw.longitude, ne.longitude];
+    let [south, north, west, east] = edges.map(|edge| bound(binds, Param::Double(edge)));
+    let lat = format!("{name}_lat BETWEEN {south} AND {north}");
+    let lng = format!("{name}_lng BETWEEN {west} AND {east}");
+    Condition::exact(format!("({area} AND {lat} AND {lng})"))
 }
 
 fn near(column: &Column, center: GeoPoint, radians: f64, binds: &mut Binds) -> Condition {
@@ -78,5 +90,5 @@ fn near(column: &Column, center: GeoPoint, radians: f64, binds: &mut Binds) -> C
     if radians >= PI {
         return Condition::superset(format!("{}_lat IS NOT NULL", column.physical()));
     }
-    Condition::superset(inside(column, &Area::around(center, radians), binds))
+    Condition::superset(around(column, &Area::around(center, radians), binds))
 }

@@ -11,4 +11,5 @@ mod plan;
 mod scalar;
 mod sort;
 
+pub(crate) use geo::indexed as geo_expression;
 pub(crate) use plan::{Plan, plan};

@@ -7,6 +7,7 @@ use crate::row::Param;
 use crate::schema::{Column, HEAD, Layout, Shape};
 use basalt_store::plan::{Asked, Condition};
 use basalt_store::{FieldRef, Path, Query, Record};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// The statement of a query: reads `_n`, the head, and then each of `columns`.
@@ -21,6 +22,16 @@ pub(crate) struct Plan<'a> {
     slices: bool,
     asked: Asked<'a>,
 }
+
+/// A statement that likely has the whole answer.
+pub(crate) struct FirstPage<'p> {
+    pub(crate) sql: Cow<'p, str>,
+    /// With so many rows there may be more; `None` when they are all.
+    pub(crate) rows_max: Option<usize>,
+}
+
+/// Longest pages that are read at once though Rust has to look through the rows.
+const RECHECKED_MAX: u64 = 1_000;
 
 /// Plans a query of the collection with that layout.
 pub(crate) fn plan<'a>(layout: &'a Layout, query: &'a Query) -> Plan<'a> {
@@ -63,6 +74,30 @@ pub(crate) fn plan<'a>(layout: &'a Layout, query: &'a Query) -> Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
+    /// The statement to try first; `None` when Rust has to see every row. Where Rust checks the rows,
+    /// it reads some more than are wanted.
+    pub(crate) fn first_page(&self, query: &Query) -> Option<FirstPage<'_>> {
+        if self.sorts {
+            return None;
+        }
+        if self.condition.exact {
+            let sql = Cow::Borrowed(self.sql.as_str());
+            return Some(FirstPage {
+                sql,
+                rows_max: None,
+            });
+        }
+        let wanted = query.limit?.saturating_add(query.skip);
+        if wanted > RECHECKED_MAX {
+            return None;
+        }
+        let max = wanted * 2 + 50;
+        Some(FirstPage {
+            sql: Cow::Owned(format!("{} LIMIT {max}", self.sql)),
+            rows_max: Some(max as usize),
+        })
+    }
+
     /// Whether each row has to be matched again in Rust.
     pub(crate) fn rechecks(&self) -> bool {
         !self.condition.exact
