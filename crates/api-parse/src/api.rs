@@ -128,6 +128,7 @@ impl ParseApi {
             Some(app) => app.options.limits.clone(),
             None => Limits::default(),
         };
+        check_encoding(head.headers)?;
         let bytes = body.collect(limits.body_bytes_max).await?;
         // File uploads are no JSON; nothing of them is read.
         let raw = app.is_some() && head.path.first().is_some_and(|first| first == "files");
@@ -175,6 +176,20 @@ impl ParseApi {
         }
         self.find_app(presented.app.as_deref()).await
     }
+}
+
+/// Refuses compressed bodies before they are read: no client of this protocol sends them, and what
+/// is never unpacked can't grow.
+fn check_encoding(headers: &HeaderMap) -> Result<()> {
+    let plain = |value: &HeaderValue| {
+        let coding = value.as_bytes().trim_ascii();
+        coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+    };
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return Ok(());
+    }
+    let message = "Request bodies can't be compressed.";
+    Err(fail(Reason::InvalidJson, message))
 }
 
 /// Whether the body says that it is a form.
@@ -251,6 +266,10 @@ async fn operate(
 /// Logs what the caller must not see, once.
 fn log(error: &Error, id: &str) {
     match error.kind() {
+        // Load, not a failure.
+        _ if error.reason() == Reason::BodiesExhausted => {
+            tracing::debug!(request_id = id, "no room for the body");
+        }
         Kind::Internal | Kind::Corrupt | Kind::Unavailable => {
             tracing::error!(request_id = id, error = ?error, "request failed");
         }

@@ -59,6 +59,8 @@ pub struct Options {
     pub idempotency_paths: Vec<String>,
     /// How long a request id is remembered, in seconds.
     pub idempotency_ttl_seconds: u64,
+    /// Whether callers without the master key may search by regular expressions.
+    pub allow_regex: bool,
     /// Whether messages of refusals hide what exactly is missing.
     pub sanitize_refusals: bool,
     /// The public address of this API (with its mount path), for `Location`.
@@ -83,6 +85,7 @@ impl Default for Options {
             allow_headers: Vec::new(),
             idempotency_paths: Vec::new(),
             idempotency_ttl_seconds: 300,
+            allow_regex: true,
             sanitize_refusals: true,
             public_url: "http://127.0.0.1:1337/parse".to_owned(),
             mount_path: "/parse".to_owned(),

@@ -34,6 +34,8 @@ pub struct Cx<'a> {
     pub now: Timestamp,
     /// The public address of the API, to tell own files from foreign ones.
     pub public_url: &'a str,
+    /// Whether this caller may search by regular expressions.
+    pub allow_regex: bool,
     /// Whether clients may choose ids.
     pub custom_ids: bool,
 }

@@ -76,6 +76,7 @@ pub fn wire(reason: Reason) -> (u16, Form) {
         Reason::StaleReceipt => (400, Coded(142)),
         Reason::OutcomeUnknown => (503, Coded(100)),
         Reason::StoreUnavailable => (503, Coded(100)),
+        Reason::BodiesExhausted => (503, Coded(100)),
         Reason::StoreCorrupt => (500, Internal),
         Reason::StoreVersion => (500, Internal),
         Reason::StoreLocked => (503, Coded(100)),

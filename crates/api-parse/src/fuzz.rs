@@ -12,6 +12,7 @@ fn cx(limits: &Limits) -> Cx<'_> {
         rank: Rank::Client,
         now: Timestamp::from_millis(0),
         public_url: "http://localhost/parse",
+        allow_regex: true,
         custom_ids: false,
     }
 }

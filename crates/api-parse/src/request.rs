@@ -38,6 +38,7 @@ impl<'r> Req<'r> {
             rank: self.call.principal.rank,
             now: self.app.data.deps().clock.now(),
             public_url: &self.app.options.public_url,
+            allow_regex: self.app.options.allow_regex || self.call.principal.reads_everything(),
             custom_ids: self.app.data.options().allow_custom_ids,
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::cli::AppCommand;
 use crate::settings::{block_on, load};
-use anyhow::{Context, bail};
-use basalt_base::Secret;
+use anyhow::{Context, anyhow, bail};
+use basalt_base::{Error, Reason, Secret};
+use basalt_server::config::Settings;
 use basalt_server::tools;
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,12 +38,15 @@ pub fn run(command: AppCommand) -> anyhow::Result<ExitCode> {
                 .transpose()?
                 .unwrap_or_default();
             let making = tools::make_app(&settings, &id, client_keys.collect(), open, parse);
-            let made = block_on(making)??;
+            let asking = format!("-X POST -d '{{\"id\":\"{id}\"}}' http://HOST:PORT/admin/apps");
+            let made = block_on(making)?.map_err(|error| in_use(error, &settings, &asking))?;
             print_keys(&made.keys);
         }
         AppCommand::List { flags } => {
             let settings = load(&flags, None)?;
-            for app in block_on(tools::list_apps(&settings))?? {
+            let asking = "http://HOST:PORT/admin/apps";
+            let apps = block_on(tools::list_apps(&settings))?;
+            for app in apps.map_err(|error| in_use(error, &settings, asking))? {
                 let place = if app.declared { "settings" } else { "database" };
                 let served = if app.served { "" } else { ", not served" };
                 println!(
@@ -62,11 +66,26 @@ pub fn run(command: AppCommand) -> anyhow::Result<ExitCode> {
                 bail!("this deletes every object and class of app {id}; add --yes to do it");
             }
             let settings = load(&flags, None)?;
-            block_on(tools::clear_app(&settings, &id))??;
+            let asking = format!("-X POST http://HOST:PORT/admin/apps/{id}/clear");
+            block_on(tools::clear_app(&settings, &id))?
+                .map_err(|error| in_use(error, &settings, &asking))?;
             println!("cleared {id}");
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A server that has the folder can do the same: says how to ask it.
+fn in_use(error: Error, settings: &Settings, asking: &str) -> anyhow::Error {
+    if error.reason() != Reason::StoreLocked {
+        return error.into();
+    }
+    let token = settings.data_dir.join("keys").join("_operator-token");
+    anyhow!(
+        "{}. Stop it, or ask it: curl -H \"Authorization: Bearer $(cat {})\" {asking}",
+        error.message().trim_end_matches('.'),
+        token.display()
+    )
 }
 
 fn print_keys(keys: &[(&'static str, Secret)]) {

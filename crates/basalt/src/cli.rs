@@ -105,7 +105,7 @@ enum Command {
 /// `basalt app …`
 #[derive(Debug, Subcommand)]
 pub enum AppCommand {
-    /// Make an app that lives in the database, and print its keys. The server must be stopped
+    /// Make an app that lives in the database, and print its keys. Says how to ask a server that runs
     #[command(
         after_help = "Example: basalt app create shop --rest-key shop-rest-key --parse options.json"
     )]
@@ -133,7 +133,7 @@ pub enum AppCommand {
         #[command(flatten)]
         flags: Flags,
     },
-    /// List the apps. The server must be stopped
+    /// List the apps. Says how to ask a server that runs
     #[command(after_help = "Example: basalt app list --data-dir /var/lib/basalt")]
     List {
         #[command(flatten)]
@@ -147,7 +147,7 @@ pub enum AppCommand {
         #[command(flatten)]
         flags: Flags,
     },
-    /// Delete every object and class of an app. The server must be stopped
+    /// Delete every object and class of an app. Says how to ask a server that runs
     #[command(after_help = "Example: basalt app clear main --yes")]
     Clear {
         /// Its id

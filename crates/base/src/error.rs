@@ -123,6 +123,7 @@ reasons! {
     StaleReceipt Conflict "stale_receipt" "The task was leased to somebody else, completed or removed.";
     OutcomeUnknown Unavailable "outcome_unknown" "The store failed during commit: the write may or may not have happened.";
     StoreUnavailable Unavailable "store_unavailable" "The store can't serve right now.";
+    BodiesExhausted Unavailable "bodies_exhausted" "The bodies of all requests under way together take as much memory as they may; try again later.";
     StoreCorrupt Corrupt "store_corrupt" "Stored data is damaged.";
     StoreVersion Unsupported "store_version" "The store was written by a newer version of this server.";
     StoreLocked Unavailable "store_locked" "Another server is using this data directory.";

@@ -14,6 +14,9 @@ pub struct Limits {
     pub json_values_max: usize,
     /// Largest stored object in bytes of its encoded form.
     pub object_bytes_max: usize,
+    /// Longest user name and role name in bytes. (An e-mail address has at most 320, as its
+    /// standard says.)
+    pub name_bytes_max: usize,
     /// Most fields that one collection can have.
     pub fields_max: usize,
     /// Most collections of one app.
@@ -57,6 +60,7 @@ impl Default for Limits {
             json_depth_max: 100,
             json_values_max: 250_000,
             object_bytes_max: 16 * 1024 * 1024,
+            name_bytes_max: 512,
             fields_max: 1_000,
             collections_max: 10_000,
             filter_nodes_max: 10_000,

@@ -57,6 +57,12 @@ pub trait Guard: Send + Sync {
     /// Called after the commit, to drop caches.
     fn committed(&self, collection: &str, before: Option<&Record>, after: Option<&Record>);
 
+    /// The collections whose objects are about the objects of this one only, and go when all of
+    /// those are purged.
+    fn goes_with(&self, _collection: &str) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Turns the store's unique violation on `index` into the collection's own error.
     fn duplicate(&self, collection: &str, index: &str) -> Option<basalt_base::Error>;
 

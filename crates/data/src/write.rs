@@ -20,6 +20,7 @@ use crate::{Call, Create, Created, Delete, Update, Updated, errors};
 use basalt_base::{Error, Reason, Result};
 use basalt_store::{DuplicateKey, Filter, Write, WriteBatch, Written};
 use earlier::Earlier;
+use std::sync::Arc;
 use step::Step;
 
 /// How often a create whose generated id is taken is tried.
@@ -122,34 +123,39 @@ fn duplicate(core: &Core, steps: &[Step], error: &Error) -> Error {
     own.unwrap_or_else(errors::duplicate)
 }
 
-/// Deletes every object of a collection, slice by slice.
+/// Deletes every object of a collection, slice by slice, and what is about those objects only:
+/// their places in relations, and the sessions of users. The last slice takes the rest of all of it
+/// at once, so that nothing of an object made meanwhile is taken without it.
 pub(crate) async fn purge(core: &Core, call: &Call, collection: &str) -> Result<()> {
     core.check_master_writes(&call.principal, "purge a schema")?;
     let catalogue = core.catalogue();
     let Some(collection) = catalogue.collection(collection) else {
         return Ok(());
     };
+    let (own, others) = delete::joins(core, &catalogue, &collection.name);
+    let guarded = core.deps.guard.goes_with(&collection.name).iter();
+    let guarded = guarded
+        .filter(|name| catalogue.collection(name).is_some())
+        .map(|name| Arc::from(*name));
+    let mut names = vec![collection.name.clone()];
+    names.extend(own.into_iter().chain(others).chain(guarded));
+    names.dedup();
     loop {
-        let write = Write::DeleteMatching {
-            collection: collection.name.clone(),
+        let write = |name: &Arc<str>| Write::DeleteMatching {
+            collection: name.clone(),
             filter: Filter::Everything,
             limit: PURGE_SLICE,
         };
-        let done = core
-            .deps
-            .store
-            .write(vec![WriteBatch::of(vec![write])])
-            .await?;
-        let mut deleted = 0;
-        for written in done {
-            if let Some(Written::Deleted(count)) = written?.first() {
-                deleted += count;
-            }
+        let slice = WriteBatch::of(names.iter().map(write).collect());
+        let mut more = false;
+        for written in core.deps.store.write(vec![slice]).await? {
+            let full = |w: &Written| matches!(w, Written::Deleted(count) if *count >= PURGE_SLICE);
+            more |= written?.iter().any(full);
         }
-        if collection.name.starts_with('_') {
-            core.deps.guard.committed(&collection.name, None, None);
+        for name in names.iter().filter(|name| name.starts_with('_')) {
+            core.deps.guard.committed(name, None, None);
         }
-        if deleted < PURGE_SLICE {
+        if !more {
             return Ok(());
         }
     }

@@ -65,7 +65,8 @@ impl CallerCache {
     pub fn forget_all(&self) {
         let now = self.generation.fetch_add(1, Ordering::SeqCst);
         self.everybody.fetch_max(now, Ordering::SeqCst);
-        self.users.lock().clear();
+        // Not those that another thread has voided since.
+        self.users.lock().retain(|_, at| *at > now);
     }
 
     /// Makes this user's callers be resolved again.
@@ -76,7 +77,8 @@ impl CallerCache {
             drop(users);
             return self.forget_all();
         }
-        users.insert(id.into(), now);
+        let at = users.entry(id.into()).or_default();
+        *at = now.max(*at);
     }
 
     fn now(&self) -> u64 {

@@ -71,6 +71,7 @@ impl Guard for SystemGuard {
     fn rewrite_query(&self, call: &Call, query: &mut ObjectQuery) -> Result<()> {
         match &*query.collection {
             SESSION => session::rewrite_query(call, query),
+            USER => user::rewrite_query(query),
             _ => Ok(()),
         }
     }
@@ -109,6 +110,13 @@ impl Guard for SystemGuard {
             (USER | SESSION, None) if after.is_none() => callers.forget_all(),
             (name, _) if name.ends_with(":_Role") => callers.forget_all(),
             _ => {}
+        }
+    }
+
+    fn goes_with(&self, collection: &str) -> &'static [&'static str] {
+        match collection {
+            USER => &[SESSION],
+            _ => &[],
         }
     }
 

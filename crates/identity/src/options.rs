@@ -21,6 +21,8 @@ pub struct Options {
     pub convert_email_to_lowercase: bool,
     /// Whether user names are stored in lower case.
     pub convert_username_to_lowercase: bool,
+    /// Longest user name and role name in bytes.
+    pub name_bytes_max: usize,
     /// How long a resolved caller may be served from memory. Changes made on this node take effect
     /// at once; the time bounds what another node did.
     pub cache_time: Duration,
@@ -37,6 +39,7 @@ impl Default for Options {
             private_users: true,
             convert_email_to_lowercase: false,
             convert_username_to_lowercase: false,
+            name_bytes_max: 512,
             cache_time: Duration::from_secs(5),
         }
     }

@@ -18,6 +18,13 @@ pub fn prepare(shared: &Shared, draft: &mut Draft) -> Result<()> {
                 ))
             };
             match wish(draft, "name") {
+                Wish::Set(Value::String(name)) if name.len() > shared.options.name_bytes_max => {
+                    let max = shared.options.name_bytes_max;
+                    return Err(Error::new(
+                        Reason::InvalidRoleName,
+                        format!("A role name may have {max} bytes."),
+                    ));
+                }
                 Wish::Set(Value::String(name)) if !name.is_empty() => {}
                 Wish::Set(Value::String(_)) | Wish::Keep | Wish::Unset => return missing("name"),
                 _ => return Err(bad_name()),

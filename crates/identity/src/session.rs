@@ -8,7 +8,7 @@ use crate::user;
 use basalt_base::{Error, Map, Reason, Result, Secret, Value, object_id};
 use basalt_data::{Call, Draft, DraftKind, FieldChange, ObjectQuery, Where};
 use basalt_store::{
-    Acl, AclEntry, Action, Filter, Path, Precondition, Record, RecordWrite, Test, Write,
+    Acl, AclEntry, Action, Filter, Path, Precondition, Record, RecordWrite, SortKey, Test, Write,
 };
 use std::sync::Arc;
 
@@ -158,6 +158,14 @@ pub fn restart(shared: &Shared, call: &Call, draft: &mut Draft) {
 /// Clients see their own sessions only, and nobody searches by anything but a whole token.
 pub fn rewrite_query(call: &Call, query: &mut ObjectQuery) -> Result<()> {
     translate_tokens(&mut query.filter)?;
+    let token = Path::field(SESSION_TOKEN);
+    if query
+        .sort
+        .iter()
+        .any(|sort| matches!(&sort.key, SortKey::Path(path) if *path == token))
+    {
+        return Err(compared_whole());
+    }
     if call.principal.reads_everything() {
         return Ok(());
     }

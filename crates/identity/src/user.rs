@@ -4,20 +4,55 @@ use crate::anonymous;
 use crate::changes::{Wish, set, take, touches, unset, wish};
 use crate::guard::Shared;
 use crate::session::{self, NewSession};
-use crate::system::{self, ANONYMOUS_ID, EMAIL_KEY, HASHED_PASSWORD, USER, USERNAME_KEY};
+use crate::system::{
+    self, ANONYMOUS_ID, EMAIL_KEY, HASHED_PASSWORD, SESSION_TOKEN, USER, USERNAME_KEY,
+};
 use basalt_base::{Error, Reason, Reference, Result, Secret, Value};
-use basalt_data::{Call, Draft, DraftKind};
-use basalt_store::{AclEntry, Record};
+use basalt_data::{Call, Draft, DraftKind, ObjectQuery, Where};
+use basalt_store::{AclEntry, FieldRef, Path, Record, SortKey};
 use unicode_normalization::UnicodeNormalization;
 
 /// Fields that nobody is shown, not even the maintenance key.
-const SECRET_FIELDS: [&str; 5] = [
+const SECRET_FIELDS: [&str; 6] = [
+    SESSION_TOKEN,
     HASHED_PASSWORD,
     USERNAME_KEY,
     EMAIL_KEY,
     ANONYMOUS_ID,
     "password",
 ];
+
+/// Fields by which nobody searches or sorts: with either they could be guessed piece by piece.
+const UNSEARCHED_FIELDS: [&str; 2] = [SESSION_TOKEN, HASHED_PASSWORD];
+
+/// Refuses queries that are about secrets, those of the maintenance key too.
+pub fn rewrite_query(query: &ObjectQuery) -> Result<()> {
+    let refuse = |path: &Path| match &path.root {
+        FieldRef::Named(name) if UNSEARCHED_FIELDS.contains(&&**name) => Err(Error::new(
+            Reason::InvalidFieldName,
+            format!("Invalid key name: {name}"),
+        )),
+        _ => Ok(()),
+    };
+    for sort in &query.sort {
+        if let SortKey::Path(path) = &sort.key {
+            refuse(path)?;
+        }
+    }
+    each_path(&query.filter, &refuse)
+}
+
+fn each_path(filter: &Where, visit: &impl Fn(&Path) -> Result<()>) -> Result<()> {
+    match filter {
+        Where::And(list) | Where::Or(list) => list.iter().try_for_each(|w| each_path(w, visit)),
+        Where::Not(inner) => each_path(inner, visit),
+        Where::Test(path, _)
+        | Where::OnTime(path, _)
+        | Where::InQuery { path, .. }
+        | Where::Select { path, .. } => visit(path),
+        Where::RelatedTo { .. } => Ok(()),
+    }
+}
 
 /// The form in which user names and e-mail addresses are unique: composed and in lower case.
 pub fn unique_key(text: &str) -> String {
@@ -66,6 +101,9 @@ pub async fn prepare(shared: &Shared, call: &Call, draft: &mut Draft) -> Result<
     if draft.id.starts_with("role:") {
         return Err(Error::new(Reason::OperationForbidden, "Invalid object ID."));
     }
+    // Clients send back what a sign-in gave them; tokens are made by the server and belong to
+    // sessions.
+    take(draft, SESSION_TOKEN);
     let anonymous = anonymous::prepare(shared, draft)?;
     prepare_username(shared, draft)?;
     prepare_email(shared, draft)?;
@@ -97,6 +135,13 @@ fn prepare_username(shared: &Shared, draft: &mut Draft) -> Result<()> {
         Wish::Set(Value::String(name)) if !name.is_empty() => name.clone(),
         _ => return bad(),
     };
+    let max = shared.options.name_bytes_max;
+    if name.len() > max {
+        return Err(Error::new(
+            Reason::ValidationFailed,
+            format!("A user name may have {max} bytes."),
+        ));
+    }
     let stored = if shared.options.convert_username_to_lowercase {
         name.to_lowercase()
     } else {
@@ -132,10 +177,13 @@ fn prepare_email(shared: &Shared, draft: &mut Draft) -> Result<()> {
     Ok(())
 }
 
+/// Longest e-mail address: 64 bytes before the `@` and 255 after it.
+const EMAIL_BYTES_MAX: usize = 320;
+
 /// As lenient as Parse: something, an `@`, something; no control characters, since addresses end
 /// up in the headers of mail.
 fn looks_like_email(text: &str) -> bool {
-    text.len() <= 320
+    text.len() <= EMAIL_BYTES_MAX
         && !text.chars().any(char::is_control)
         && text
             .split_once('@')

@@ -1,5 +1,6 @@
 //! The accept loop.
 
+use crate::budget::Budget;
 use crate::gate::{Gate, Place};
 use crate::ids::RequestIds;
 use crate::service::{Dispatch, World};
@@ -103,6 +104,7 @@ impl Listener {
                 trusted: self.options.trusted_proxies.clone(),
                 ids: RequestIds::new(),
                 stats: Arc::clone(&self.stats),
+                bodies: Budget::new(limits.bodies_bytes_max),
             }),
             http: Arc::new(connection::http(&limits)),
             tls: self.tls,

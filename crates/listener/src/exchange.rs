@@ -1,6 +1,7 @@
 //! A request and a response as adapters see them.
 
-use basalt_base::{Error, Reason, Result};
+use crate::budget::Part;
+use basalt_base::{Error, Reason};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -8,7 +9,9 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+type Result<T, E = Error> = std::result::Result<T, E>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where a request comes from.
@@ -35,7 +38,12 @@ pub struct Request {
 }
 
 /// A request's body.
-pub struct RequestBody(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>);
+pub struct RequestBody {
+    /// What was read of it to look at.
+    ahead: Bytes,
+    rest: Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>,
+    room: Option<Arc<Part>>,
+}
 
 impl RequestBody {
     /// Wraps any body.
@@ -44,28 +52,54 @@ impl RequestBody {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Self(Box::pin(body.map_err(Into::into)))
+        Self {
+            ahead: Bytes::new(),
+            rest: Box::pin(body.map_err(Into::into)),
+            room: None,
+        }
+    }
+
+    /// The same with a part of the room that all bodies share.
+    pub(crate) fn within(self, room: Arc<Part>) -> Self {
+        Self {
+            room: Some(room),
+            ..self
+        }
+    }
+
+    /// The first bytes, at least `bytes` of them unless the body is shorter; the body stays whole.
+    /// Errors: `Cancelled` when the client goes away.
+    pub async fn peek(&mut self, bytes: usize) -> Result<&[u8]> {
+        while self.ahead.len() < bytes {
+            let Some(frame) = self.rest.frame().await else {
+                break;
+            };
+            let Ok(data) = frame.map_err(ended_early)?.into_data() else {
+                continue;
+            };
+            self.ahead = if self.ahead.is_empty() {
+                data
+            } else {
+                Bytes::from([&*self.ahead, &*data].concat())
+            };
+        }
+        Ok(&self.ahead)
     }
 
     /// Reads the whole body. Errors: `BodyTooLarge` as soon as more than `bytes_max` is announced
-    /// or received, `Cancelled` when the client goes away.
+    /// or received, `BodiesExhausted` when the bodies of all requests together take too much,
+    /// `Cancelled` when the client goes away.
     pub async fn collect(mut self, bytes_max: usize) -> Result<Bytes> {
-        let too_large = || Error::new(Reason::BodyTooLarge, "Request body too large.");
-        if self.0.size_hint().lower() > bytes_max as u64 {
-            return Err(too_large());
-        }
-        let mut first: Option<Bytes> = None;
+        let announced = usize::try_from(self.rest.size_hint().lower()).unwrap_or(usize::MAX);
+        self.admit(self.ahead.len().saturating_add(announced), bytes_max)?;
+        let mut first = (!self.ahead.is_empty()).then(|| std::mem::take(&mut self.ahead));
         let mut rest = BytesMut::new();
-        while let Some(frame) = self.0.frame().await {
-            let frame = frame.map_err(|e| {
-                Error::new(Reason::Cancelled, "The request body ended early.").with_source(e)
-            })?;
-            let Ok(data) = frame.into_data() else {
+        while let Some(frame) = self.rest.frame().await {
+            let Ok(data) = frame.map_err(ended_early)?.into_data() else {
                 continue;
             };
-            if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > bytes_max {
-                return Err(too_large());
-            }
+            let bytes = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
+            self.admit(bytes, bytes_max)?;
             match &first {
                 None => first = Some(data),
                 Some(_) => rest.extend_from_slice(&data),
@@ -83,9 +117,54 @@ impl RequestBody {
         })
     }
 
+    fn admit(&self, bytes: usize, bytes_max: usize) -> Result<()> {
+        if bytes > bytes_max {
+            return Err(Error::new(Reason::BodyTooLarge, "Request body too large."));
+        }
+        match &self.room {
+            Some(room) if !room.grow_to(bytes) => Err(Error::new(
+                Reason::BodiesExhausted,
+                "The server is busy with other large requests.",
+            )
+            .with_retry_after(Duration::from_secs(1))),
+            _ => Ok(()),
+        }
+    }
+
     /// The body itself, for streaming.
     pub fn into_inner(self) -> Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>> {
-        self.0
+        if self.ahead.is_empty() {
+            return self.rest;
+        }
+        Box::pin(Resumed {
+            ahead: Some(self.ahead),
+            rest: self.rest,
+        })
+    }
+}
+
+fn ended_early(error: BoxError) -> Error {
+    Error::new(Reason::Cancelled, "The request body ended early.").with_source(error)
+}
+
+/// A body after its first bytes were looked at.
+struct Resumed {
+    ahead: Option<Bytes>,
+    rest: Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>,
+}
+
+impl Body for Resumed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.ahead.take() {
+            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            None => self.rest.as_mut().poll_frame(cx),
+        }
     }
 }
 

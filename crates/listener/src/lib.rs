@@ -10,6 +10,7 @@
 mod accept;
 mod answer;
 mod body;
+mod budget;
 mod connection;
 mod exchange;
 mod forwarded;

@@ -40,6 +40,9 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Most bytes of one header field.
     pub header_value_bytes_max: usize,
+    /// Most bytes of request bodies held in memory at once, of all requests together; bodies of up
+    /// to 16 KiB don't count, so that small requests go on when it is used up.
+    pub bodies_bytes_max: usize,
     /// How long a request line and its header fields may take to arrive.
     pub header_time_max: Duration,
     /// How long a body may stand still (or trickle less than 1 KiB).
@@ -66,6 +69,7 @@ impl Default for Limits {
             header_count_max: 100,
             header_bytes_max: 32 * 1024,
             header_value_bytes_max: 8 * 1024,
+            bodies_bytes_max: 256 * 1024 * 1024,
             header_time_max: Duration::from_secs(15),
             body_idle_time_max: Duration::from_secs(30),
             write_stall_time_max: Duration::from_secs(30),

@@ -1,6 +1,7 @@
 //! From a connection's requests to [`Dispatch`] and back.
 
 use crate::body::{Activity, TimedBody, TrackedBody};
+use crate::budget::Budget;
 use crate::guard::Shared;
 use crate::ids::{self, RequestIds};
 use crate::stats::{Stats, bump};
@@ -32,6 +33,7 @@ pub(crate) struct World {
     pub trusted: Vec<Network>,
     pub ids: RequestIds,
     pub stats: Arc<Stats>,
+    pub bodies: Arc<Budget>,
 }
 
 /// The requests of one connection.
@@ -94,13 +96,17 @@ async fn answer_one(
         let idle_time_max = world.limits.body_idle_time_max;
         let stats = Arc::clone(&world.stats);
         let body = TimedBody::new(body, idle_time_max, Arc::clone(&given_up), stats);
+        // Held until there is an answer: what was read stays in memory as long.
+        let room = world.bodies.part();
         let request = Request {
             client: forwarded::client(peer, secure, &head.headers, &world.trusted),
             head,
-            body: RequestBody::new(body),
+            body: RequestBody::new(body).within(Arc::clone(&room)),
             id: Arc::clone(&id),
         };
-        run(world, request).await
+        let response = run(world, request).await;
+        drop(room);
+        response
     };
     if given_up.load(Ordering::Relaxed) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         answer::close(response.headers_mut());

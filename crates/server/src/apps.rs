@@ -57,6 +57,20 @@ impl AppTable {
     /// Brings registry and settings together: declared apps that are not in the registry are
     /// registered. Errors: `InvalidSetting`, and those of the store.
     pub(crate) async fn load(parts: Parts, settings: Settings, public_url: String) -> Result<Self> {
+        Self::load_with(parts, settings, public_url, true).await
+    }
+
+    /// The same without registering anything: for whoever only looks.
+    pub(crate) async fn look(parts: Parts, settings: Settings) -> Result<Self> {
+        Self::load_with(parts, settings, String::new(), false).await
+    }
+
+    async fn load_with(
+        parts: Parts,
+        settings: Settings,
+        public_url: String,
+        registers: bool,
+    ) -> Result<Self> {
         let mut rows = parts.store.system().apps().await?;
         let table = Self {
             parts,
@@ -70,6 +84,7 @@ impl AppTable {
             let at = rows.iter().position(|row| row.app_id.as_str() == app.id);
             let row = match at {
                 Some(at) => rows.swap_remove(at),
+                None if !registers => continue,
                 None => table.register(&app.id, declared_row()).await?,
             };
             table.insert(row, app, true)?;

@@ -42,7 +42,16 @@ pub(crate) struct Router {
 impl Dispatch for Router {
     fn dispatch(&self, request: Request) -> BoxFuture<'_, Response> {
         Box::pin(async move {
-            let place = self.door(&request);
+            let mut request = request;
+            let mut place = self.door(&request);
+            if doors::is_form(&request.head.method, &request.head.headers) {
+                // A body that ends early is the adapter's to refuse.
+                if let Ok(form) = request.body.peek(doors::FORM_BYTES_LOOKED_AT).await
+                    && doors::is_signed_form(form)
+                {
+                    place = doors::AWS;
+                }
+            }
             let mut record = Record {
                 router: self,
                 place,
@@ -212,10 +221,12 @@ impl Drop for Record<'_> {
     fn drop(&mut self) {
         let took = self.router.clock.monotonic().since(self.begun);
         let (status, route) = self.answered.take().unzip();
+        let route = route.flatten();
         let panicked = std::thread::panicking();
         let status = status.or(panicked.then_some(StatusCode::INTERNAL_SERVER_ERROR));
         if let Some(status) = status {
-            self.router.metrics.count(self.place, status, took);
+            let metrics = &self.router.metrics;
+            metrics.count(self.place, route.as_ref(), status, took);
         }
         // What is not built is asked for in vain, which is no failure of ours.
         let is_failure =
@@ -224,7 +235,6 @@ impl Drop for Record<'_> {
         if !failed && !tracing::enabled!(tracing::Level::DEBUG) {
             return;
         }
-        let route = route.flatten();
         let app = route.as_ref().and_then(|route| route.app.as_ref());
         let app = app.map(basalt_base::AppId::as_str);
         let adapter = DOORS[self.place].1;

@@ -185,10 +185,12 @@ fn app_settings(settings: &Settings, id: &str, product: &Product, found: &mut Fi
 
 /// Looks into the apps' databases, which needs the data directory for itself.
 async fn examine_apps(settings: &Settings, found: &mut Findings) -> Result<()> {
-    if !settings.data_dir.is_dir() {
+    // Looking must not make a store, keys or apps where there are none yet.
+    if !settings.data_dir.join("system.db").is_file() {
         return Ok(());
     }
-    let parts = run::parts(settings)?;
+    let mut parts = run::parts(settings)?;
+    parts.keys = keys::KeyStore::for_looking(&settings.data_dir);
     for row in parts.store.system().apps().await? {
         let declared = settings
             .apps
@@ -201,7 +203,7 @@ async fn examine_apps(settings: &Settings, found: &mut Findings) -> Result<()> {
             }
         }
     }
-    let table = AppTable::load(parts, settings.clone(), String::new()).await?;
+    let table = AppTable::look(parts, settings.clone()).await?;
     for id in table.ids() {
         let Some(app) = table.app(&id).await? else {
             continue;

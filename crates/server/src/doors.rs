@@ -4,7 +4,7 @@
 //! fits answers.
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use std::collections::HashSet;
 
 /// What answers.
@@ -83,8 +83,39 @@ fn host_name(host: &str) -> &str {
     }
 }
 
-/// A signature in the header or in the query. (One in a form is in the body; the adapter of that
-/// protocol will have to look for it on paths that nobody else wants.)
+/// The place of the AWS adapter in [`DOORS`].
+pub(crate) const AWS: usize = 0;
+/// How much of a form is looked at for a signature.
+pub(crate) const FORM_BYTES_LOOKED_AT: usize = 16 * 1024;
+
+/// Whether the body may be a form that carries a signature.
+pub(crate) fn is_form(method: &http::Method, headers: &HeaderMap) -> bool {
+    const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    *method == http::Method::POST
+        && kind.is_some_and(|kind| FORMS.iter().any(|form| kind.eq_ignore_ascii_case(form)))
+}
+
+/// Whether the beginning of a form has the fields of a signature.
+pub(crate) fn is_signed_form(form: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(form);
+    let parts = || text.split(['\r', '\n']).filter(|line| line.len() < 1_000);
+    let has = |wanted: &str| {
+        let mut pairs = text.split('&').filter_map(|pair| pair.split('=').next());
+        let part = format!("name=\"{wanted}\"").to_ascii_lowercase();
+        pairs.any(|name| name == wanted)
+            || parts().any(|line| {
+                let line = line.to_ascii_lowercase();
+                line.starts_with("content-disposition:") && line.contains(&part)
+            })
+    };
+    has("X-Amz-Signature") || (has("AWSAccessKeyId") && has("Signature"))
+}
+
+/// A signature in the header or in the query. One in a form is looked for by [`is_signed_form`].
 fn has_aws_signature(head: &Head<'_>) -> bool {
     let authorization = head
         .headers
@@ -267,6 +298,30 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_form_may_carry_the_signature() {
+        assert_eq!(DOORS[AWS].0, Door::Aws);
+        for (form, signed) in [
+            (&b"Action=SendMessage&AWSAccessKeyId=x&Signature=y"[..], true),
+            (b"a=b&X-Amz-Signature=x", true),
+            (b"--b\r\nContent-Disposition: form-data; name=\"X-Amz-Signature\"\r\n\r\nx", true),
+            (b"where=X-Amz-Signature", false),
+            (b"AWSAccessKeyId=x", false),
+            (b"--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\nname=\"X-Amz-Signature\"", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_signed_form(form), signed, "{}", form.escape_ascii());
+        }
+        let mut headers = HeaderMap::new();
+        assert!(!is_form(&http::Method::POST, &headers));
+        headers.insert(
+            CONTENT_TYPE,
+            "Multipart/Form-Data; boundary=b".parse().unwrap(),
+        );
+        assert!(is_form(&http::Method::POST, &headers));
+        assert!(!is_form(&http::Method::PUT, &headers));
     }
 
     #[test]

@@ -57,12 +57,23 @@ const KEY_CHARS_MIN: usize = 8;
 #[derive(Clone, Debug)]
 pub(crate) struct KeyStore {
     folder: PathBuf,
+    /// Whether missing keys are generated.
+    generates: bool,
 }
 
 impl KeyStore {
     pub(crate) fn of(data_dir: &Path) -> Self {
         Self {
             folder: data_dir.join("keys"),
+            generates: true,
+        }
+    }
+
+    /// The same, but only for looking: what is not there stays unset.
+    pub(crate) fn for_looking(data_dir: &Path) -> Self {
+        Self {
+            generates: false,
+            ..Self::of(data_dir)
         }
     }
 
@@ -74,6 +85,9 @@ impl KeyStore {
         let mut own = |given: &Option<Secret>, name: &str| {
             if let Some(secret) = given {
                 return Ok(Some(secret.clone()));
+            }
+            if !self.generates {
+                return read(&folder.join(name));
             }
             let (key, is_new) = read_or_make(&folder, name, rng)?;
             made |= is_new;

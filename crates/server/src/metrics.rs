@@ -2,10 +2,13 @@
 
 use crate::doors::DOORS;
 use crate::process;
-use basalt_listener::StatsView;
+use basalt_base::AppId;
+use basalt_listener::{Route, StatsView};
 use basalt_store::Reading;
-use std::collections::BTreeMap;
+use parking_lot::RwLock;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -32,21 +35,44 @@ struct DoorCounters {
     duration_us: AtomicU64,
 }
 
-/// Counters of all doors.
+/// Most pairs of a route and an app that are counted apart; further ones are counted with the door
+/// only. Routes come from the adapters' tables and apps from the registry, so that only a server of
+/// very many apps gets there.
+const ROUTES_MAX: usize = 10_000;
+
+/// A route by its door, its template, and the app.
+type RouteKey = (usize, &'static str, Option<AppId>);
+
+/// Counters of one route of one app.
+#[derive(Debug, Default)]
+struct RouteCounters {
+    by_class: [AtomicU64; CLASSES.len()],
+    duration_us: AtomicU64,
+}
+
+/// Counters of all doors and routes.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     doors: Vec<DoorCounters>,
+    routes: RwLock<HashMap<RouteKey, Arc<RouteCounters>>>,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
             doors: DOORS.iter().map(|_| DoorCounters::default()).collect(),
+            routes: RwLock::default(),
         }
     }
 
     /// Counts an answered request of the door at this place of the table.
-    pub(crate) fn count(&self, door: usize, status: http::StatusCode, took: Duration) {
+    pub(crate) fn count(
+        &self,
+        door: usize,
+        route: Option<&Route>,
+        status: http::StatusCode,
+        took: Duration,
+    ) {
         let Some(counters) = self.doors.get(door) else {
             return;
         };
@@ -63,6 +89,22 @@ impl Metrics {
         ] {
             counter.fetch_add(by, Ordering::Relaxed);
         }
+        if let Some(counters) = route.and_then(|route| self.route(door, route)) {
+            counters.by_class[class].fetch_add(1, Ordering::Relaxed);
+            counters.duration_us.fetch_add(us, Ordering::Relaxed);
+        }
+    }
+
+    fn route(&self, door: usize, route: &Route) -> Option<Arc<RouteCounters>> {
+        let key = (door, route.template, route.app.clone());
+        if let Some(counters) = self.routes.read().get(&key) {
+            return Some(Arc::clone(counters));
+        }
+        let mut routes = self.routes.write();
+        if routes.len() >= ROUTES_MAX && !routes.contains_key(&key) {
+            return None;
+        }
+        Some(Arc::clone(routes.entry(key).or_default()))
     }
 
     /// The page.
@@ -74,6 +116,7 @@ impl Metrics {
     ) -> String {
         let mut page = Page::default();
         self.requests(&mut page);
+        self.routes(&mut page);
         listener_readings(&mut page, listener);
         page.one("basalt_apps_open", "gauge", open_apps as f64);
         let usage = process::usage();
@@ -99,6 +142,39 @@ impl Metrics {
             page.add(reading.name, kind, reading.name, &labels, reading.value);
         }
         page.finish()
+    }
+
+    fn routes(&self, page: &mut Page) {
+        let mut routes: Vec<_> = self
+            .routes
+            .read()
+            .iter()
+            .map(|(key, counters)| (key.clone(), Arc::clone(counters)))
+            .collect();
+        routes.sort_by(|(a, _), (b, _)| {
+            let name = |key: &RouteKey| key.2.as_ref().map(|app| app.as_str().to_owned());
+            (a.0, a.1, name(a)).cmp(&(b.0, b.1, name(b)))
+        });
+        for ((door, template, app), counters) in &routes {
+            let app = app.as_ref().map_or("", AppId::as_str);
+            let route = [
+                ("adapter", DOORS[*door].1),
+                ("route", *template),
+                ("app", app),
+            ];
+            for (class, counter) in CLASSES.iter().zip(&counters.by_class) {
+                let count = counter.load(Ordering::Relaxed);
+                if count > 0 {
+                    let [adapter, template, app] = route;
+                    let labels = [adapter, template, app, ("status", *class)];
+                    let name = "basalt_route_requests_total";
+                    page.add(name, "counter", name, &labels, count as f64);
+                }
+            }
+            let seconds = counters.duration_us.load(Ordering::Relaxed) as f64 / 1e6;
+            let name = "basalt_route_seconds_total";
+            page.add(name, "counter", name, &route, seconds);
+        }
     }
 
     fn requests(&self, page: &mut Page) {
@@ -248,8 +324,12 @@ mod tests {
     #[test]
     fn the_page_is_prometheus_text() {
         let metrics = Metrics::new();
-        metrics.count(2, StatusCode::OK, Duration::from_micros(150));
-        metrics.count(2, StatusCode::NOT_FOUND, Duration::from_mins(1));
+        let route = Route {
+            template: "/classes/:class",
+            app: Some(AppId::new("shop")),
+        };
+        metrics.count(2, Some(&route), StatusCode::OK, Duration::from_micros(150));
+        metrics.count(2, None, StatusCode::NOT_FOUND, Duration::from_mins(1));
         let store = vec![Reading {
             name: "basalt_store_wal_bytes",
             labels: vec![("app", "a\"b\\c\nd".to_owned())],
@@ -263,6 +343,8 @@ mod tests {
             r#"basalt_request_duration_seconds_bucket{adapter="parse",le="0.0003"} 1"#,
             r#"basalt_request_duration_seconds_bucket{adapter="parse",le="+Inf"} 2"#,
             r#"basalt_request_duration_seconds_count{adapter="parse"} 2"#,
+            r#"basalt_route_requests_total{adapter="parse",route="/classes/:class",app="shop",status="2xx"} 1"#,
+            r#"basalt_route_seconds_total{adapter="parse",route="/classes/:class",app="shop"} 0.00015"#,
             r#"basalt_store_wal_bytes{app="a\"b\\c\nd"} 1.5"#,
             "# TYPE basalt_connections_open gauge",
         ] {

@@ -19,6 +19,18 @@ pub(crate) struct Target<'a> {
     pub app: &'a mut AppSettings,
     pub product: &'a mut Product,
     pub place: Place,
+    /// Whether it is the first app, whose options may also set what all apps share.
+    pub is_first: bool,
+}
+
+/// The settings that options are mapped to and that all apps share.
+fn server_wide(settings: &Settings) -> impl PartialEq + use<> {
+    (
+        settings.public_url.clone(),
+        settings.listen.clone(),
+        settings.trusted_proxies.clone(),
+        settings.log.clone(),
+    )
 }
 
 /// Applies an app's options. Errors: `InvalidSetting`, which names the option.
@@ -41,7 +53,16 @@ fn apply_all(target: &mut Target<'_>, options: &serde_json::Map<String, Value>) 
             _ if value.is_null() => {}
             Treatment::Honoured(set) => set(target.product, value)
                 .ok_or_else(|| wrong(name, value, &target.place, row.note))?,
-            Treatment::Mapped(set) => set(target, value)?,
+            Treatment::Mapped(set) => {
+                let before = server_wide(target.settings);
+                set(target, value)?;
+                if !target.is_first && server_wide(target.settings) != before {
+                    return Err(invalid(format!(
+                        "the Parse Server option `{name}` ({}) is about the whole server: only the first app may give it, or {}",
+                        target.place, row.note
+                    )));
+                }
+            }
             Treatment::Meaningless => target.settings.warnings.push(format!(
                 "the Parse Server option `{name}` has no meaning here: {}",
                 row.note

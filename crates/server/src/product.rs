@@ -35,7 +35,9 @@ impl Product {
         product.set_limits(&settings.limits);
         let place = app.parse_place.clone();
         let place = place.unwrap_or_else(|| Place::ParseOptions(format!("options of {}", app.id)));
+        let is_first = settings.apps.first().is_none_or(|first| first.id == app.id);
         parse_options::apply(&mut Target {
+            is_first,
             settings,
             app,
             product: &mut product,
@@ -50,6 +52,7 @@ impl Product {
 
     fn set_limits(&mut self, limits: &Limits) {
         self.api.limits = limits.clone();
+        self.identity.name_bytes_max = limits.name_bytes_max;
     }
 
     /// Other users' e-mail addresses are hidden, also when more fields are.

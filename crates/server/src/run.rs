@@ -126,7 +126,7 @@ impl Server {
 /// Applies the apps' Parse Server options to the settings that they are mapped to. Errors:
 /// `InvalidSetting` for options that can't be used.
 pub fn settle(settings: &mut Settings) -> Result<()> {
-    let mut apps = std::mem::take(&mut settings.apps);
+    let mut apps = settings.apps.clone();
     let outcome = apps
         .iter_mut()
         .try_for_each(|app| Product::of(settings, app).map(|_| ()));

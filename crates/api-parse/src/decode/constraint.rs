@@ -265,6 +265,10 @@ fn regex(
     json: &Json<'_>,
     options: Option<&Json<'_>>,
 ) -> Result<Arc<Pattern>> {
+    if !decoder.cx.allow_regex {
+        let message = "$regex operator is not allowed on this server.";
+        return Err(fail(Reason::InvalidQuery, message));
+    }
     let Json::String(source) = json else {
         return Err(fail(Reason::InvalidQuery, "$regex value must be a string"));
     };

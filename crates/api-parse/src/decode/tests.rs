@@ -16,6 +16,7 @@ fn with<T>(rank: Rank, text: &str, run: impl Fn(&Cx<'_>, &Json<'_>) -> T) -> T {
         rank,
         now: Timestamp::from_millis(1_000_000_000_000),
         public_url: "https://api.example/parse",
+        allow_regex: true,
         custom_ids: false,
     };
     let json = parse(text.as_bytes(), &limits).unwrap();
@@ -263,6 +264,7 @@ fn too_much_of_anything_is_refused() {
         rank: Rank::Client,
         now: Timestamp::from_millis(0),
         public_url: "",
+        allow_regex: true,
         custom_ids: false,
     };
     let nested = |levels: usize| {

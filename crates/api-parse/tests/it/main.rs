@@ -14,6 +14,7 @@ mod properties;
 mod queries;
 mod routes;
 mod schemas;
+mod siblings;
 mod support;
 mod transport;
 mod users;

@@ -95,6 +95,7 @@ fn the_doctor_fails_on_errors_only() {
         &["doctor", "--listen", "0.0.0.0:1", "--mode", "development"],
     );
     assert!(!wrong.good && wrong.out.contains("error: "), "{wrong:?}");
+    std::fs::create_dir(folder.path().join("keys")).unwrap();
     std::fs::set_permissions(folder.path().join("keys"), PermissionsExt::from_mode(0o755)).unwrap();
     let readable = on(folder.path(), &["doctor"]);
     assert!(

@@ -84,6 +84,12 @@ impl Server {
         answer
     }
 
+    /// Kills it as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Tells it to stop; whether it ended well, what else it said on standard output, and its log.
     pub fn stop(mut self) -> (bool, String, String) {
         let pid = Pid::from_child(&self.child);

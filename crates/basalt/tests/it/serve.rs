@@ -34,11 +34,83 @@ fn a_folder_in_use_is_refused_by_name() {
             "{second:?}"
         );
     }
+    for arguments in [
+        &["app", "list"][..],
+        &["app", "create", "shop"],
+        &["app", "clear", "main", "--yes"],
+    ] {
+        let told = on(folder.path(), arguments);
+        assert!(told.err.contains("/admin/apps"), "{told:?}");
+    }
+    // What they are told to do works.
+    let token = std::fs::read_to_string(folder.path().join("keys/_operator-token")).unwrap();
+    let operator = format!("Authorization: Bearer {}", token.trim());
+    for (head, status) in [
+        ("POST /admin/apps/main/clear HTTP", "403"),
+        (&*format!("GET /admin/apps HTTP\r\n{operator}"), "200"),
+        (
+            &*format!("POST /admin/apps/main/clear HTTP\r\n{operator}"),
+            "200",
+        ),
+        (
+            &*format!("POST /admin/apps/none/clear HTTP\r\n{operator}"),
+            "404",
+        ),
+    ] {
+        let answer = server.request(head, "");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{head} {answer}"
+        );
+    }
     // These need no store.
     assert!(on(folder.path(), &["app", "keys"]).good);
     assert!(on(folder.path(), &["doctor"]).good);
     assert!(on(folder.path(), &["config", "print"]).good);
     assert!(server.stop().0);
+}
+
+#[test]
+fn metrics_tell_routes_and_apps() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&mut basalt(&["serve"]), folder.path());
+    server.request(
+        &format!("GET /parse/classes/A/x HTTP\r\nX-Parse-Master-Key: {MASTER}"),
+        "",
+    );
+    server.request("GET /parse/made-up/42 HTTP", "");
+    let page = server.request("GET /metrics HTTP", "");
+    let line = r#"basalt_route_requests_total{adapter="parse",route="/classes/:class/:id",app="main",status="4xx"} 1"#;
+    assert!(page.contains(line), "{page}");
+    assert!(!page.contains("made-up"), "{page}");
+    let form = "Action=SendMessage&AWSAccessKeyId=x&Signature=y";
+    let kind = "Content-Type: application/x-www-form-urlencoded";
+    let answer = server.request(&format!("POST / HTTP\r\n{kind}"), form);
+    assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+    assert!(server.stop().0);
+}
+
+#[test]
+fn the_doctor_leaves_a_folder_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(
+        Server::start(&mut basalt(&["serve"]), folder.path())
+            .stop()
+            .0
+    );
+    let keys = folder.path().join("keys");
+    std::fs::remove_dir_all(keys.join("main")).unwrap();
+    let mut doctor = basalt(&["doctor", "--data-dir"]);
+    let ran = run(doctor.arg(folder.path()).env("BASALT_APP_ID", "other"));
+    assert!(ran.good, "{ran:?}");
+    let mut left = std::fs::read_dir(&keys).unwrap();
+    assert!(left.all(|entry| entry.unwrap().file_name() == "_operator-token"));
+    let list = on(folder.path(), &["app", "list"]);
+    assert!(!list.out.contains("other"), "{list:?}");
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    assert!(on(&empty, &["doctor"]).good);
+    assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0);
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(super) async fn prepare(
     let id = choose_id(core, call, &name, id)?;
     let (created_at, updated_at) = times(core, call, created_at, updated_at)?;
     input::check(core, call, &name, &fields)?;
+    input::check_acl(core, acl.as_ref())?;
     let mut draft = draft(DraftKind::Create, name.clone(), id, fields, acl);
     check_with_guard(core, call, &draft)?;
     let allowed = target.allowed(core, call, &name, Operation::Create)?;

@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::relations::{self, OWNING, RELATED};
 use crate::{Call, Delete, DraftKind, Event, EventKind, Operation, names};
 use basalt_base::Result;
-use basalt_store::{Action, FieldType, RecordWrite, Write};
+use basalt_store::{Action, Catalogue, FieldType, RecordWrite, Write};
 use std::sync::Arc;
 
 /// A delete as the store can apply it.
@@ -73,20 +73,32 @@ pub(super) async fn prepare(
 
 /// Removes the object from every relation, so that a later object with its id inherits nothing.
 fn pairs(core: &Core, target: &Target, name: &str, id: &str) -> Vec<Write> {
-    let catalogue = &target.catalogue;
-    let own = target.collection.iter().flat_map(|c| &c.fields);
+    let (own, others) = joins(core, &target.catalogue, name);
     let own = own
+        .iter()
+        .map(|join| relations::remove_all(join, OWNING, id));
+    let others = others
+        .iter()
+        .map(|join| relations::remove_all(join, RELATED, id));
+    own.chain(others).collect()
+}
+
+/// The collections of the pairs that a collection's objects are in: of its own relations, and of
+/// those that lead to it.
+pub(super) fn joins(
+    core: &Core,
+    catalogue: &Catalogue,
+    name: &str,
+) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+    let own = catalogue.collection(name).into_iter();
+    let own = own
+        .flat_map(|c| &c.fields)
         .filter(|f| matches!(f.def.ty, FieldType::Relation(_)))
         .map(|f| Arc::<str>::from(names::join(name, &f.def.name)))
         .filter(|join| catalogue.collection(join).is_some());
-    let mut steps: Vec<Write> = own
-        .map(|join| relations::remove_all(&join, OWNING, id))
-        .collect();
     let others = core.relations.pointing_to(name, catalogue);
-    steps.extend(
-        others
-            .iter()
-            .map(|join| relations::remove_all(join, RELATED, id)),
-    );
-    steps
+    (
+        own.collect(),
+        others.iter().cloned().map(Into::into).collect(),
+    )
 }

@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::{Call, FieldChange, errors, names};
 use basalt_base::{Error, Reason, Result, Value};
-use basalt_store::{FieldOp, FieldRef, FieldType, Op, Path};
+use basalt_store::{Acl, AclEntry, FieldOp, FieldRef, FieldType, Op, Path};
 
 /// Refuses changes that no caller of this rank may send.
 pub(super) fn check(
@@ -38,6 +38,17 @@ pub(super) fn check(
             Reason::IncorrectType,
             "there can only be one geopoint field in a class",
         ));
+    }
+    Ok(())
+}
+
+/// Refuses users in an ACL whose ids are denied as keys: clients get them as keys of an object.
+pub(super) fn check_acl(core: &Core, acl: Option<&Acl>) -> Result<()> {
+    let lists = acl.into_iter().flat_map(|acl| [&acl.read, &acl.write]);
+    for entry in lists.flatten().flatten() {
+        if let AclEntry::User(id) = entry {
+            core.keywords.check(id, &Value::Null)?;
+        }
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ pub(super) async fn prepare(
     let at = core.deps.clock.now().truncate_to_millis();
     let target = Target::open(core, call, &name, Operation::Update, earlier)?;
     input::check(core, call, &name, &fields)?;
+    input::check_acl(core, acl.as_ref())?;
     let mut draft = draft(DraftKind::Update, name.clone(), id, fields, acl);
     check_with_guard(core, call, &draft)?;
     let mut permitted = target.allowed(core, call, &name, Operation::Update)?;

@@ -78,3 +78,40 @@ async fn a_changed_password_ends_every_other_session() {
     );
     w.log_in("ann", "new").await.unwrap();
 }
+
+/// Work is counted, not timed: one hash of the same parameters, whoever is asked for.
+#[tokio::test]
+async fn unknown_users_cost_as_much_as_known_ones() {
+    let w = world().await;
+    let ann = w.sign_up("ann").await;
+    let anonymous = vec![crate::support::anonymous("device")];
+    let (bare, _) = w
+        .create(&crate::support::anyone(), "_User", anonymous, None)
+        .await
+        .unwrap();
+    let bare = w.store.get("_User", &bare).await.unwrap().unwrap();
+    let bare = bare.get("username").and_then(Value::as_str).unwrap();
+    let mut messages = Vec::new();
+    for (name, password) in [
+        ("ann", "wrong"),
+        ("nobody", "wrong"),
+        (bare, "wrong"),
+        ("", "x"),
+    ] {
+        let before = w.passwords.derived();
+        let error = w.log_in(name, password).await.err().unwrap();
+        let derived = w.passwords.derived() - before;
+        if name.is_empty() {
+            assert_eq!(derived, 0, "nobody is asked for");
+        } else {
+            assert_eq!(derived, 1, "{name}");
+            messages.push((error.reason(), error.message().to_owned()));
+        }
+    }
+    messages.dedup();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    let before = w.passwords.derived();
+    w.log_in("ann", "secret").await.unwrap();
+    assert_eq!(w.passwords.derived() - before, 1);
+    assert!(stored_hash(&w, &ann.id).await.contains("m=19456,t=2,p=1"));
+}

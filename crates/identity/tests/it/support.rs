@@ -14,6 +14,7 @@ pub struct World {
     pub identity: Identity,
     pub store: Arc<dyn AppStore>,
     pub clock: Arc<ManualClock>,
+    pub passwords: Arc<PasswordPool>,
     _dir: tempfile::TempDir,
 }
 
@@ -59,11 +60,12 @@ pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
     let rng: Arc<dyn Rng> = Arc::new(OsRng);
     let mut options = Options::default();
     change(&mut options);
+    let passwords = PasswordPool::start(rng.clone()).unwrap();
     let deps = GuardDeps {
         store: store.clone(),
         clock: clock.clone(),
         rng: rng.clone(),
-        passwords: PasswordPool::start(rng.clone()).unwrap(),
+        passwords: passwords.clone(),
         id_length: 10,
     };
     let guard = SystemGuard::new(deps, options);
@@ -87,6 +89,7 @@ pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
         identity,
         store,
         clock,
+        passwords,
         _dir: dir,
     }
 }

@@ -90,3 +90,37 @@ async fn a_body_that_stands_still_ends() {
     assert!(answer.contains("cancelled"), "{answer}");
     assert_eq!(server.stats.view().slow_peers_total, 1);
 }
+
+#[tokio::test]
+async fn large_bodies_share_a_room_and_small_ones_need_none() {
+    let limits = Limits {
+        bodies_bytes_max: 300_000,
+        ..Limits::default()
+    };
+    let server = start_with(limits, None);
+    // Takes most of the room and stands still.
+    let mut holder = server.connect().await;
+    let head = b"POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n";
+    holder.write_all(head).await.unwrap();
+    holder.write_all(&[b'a'; 1_000]).await.unwrap();
+    while server.echo.paths().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let large = |path: &str| {
+        let mut text = format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 150000\r\n\r\n"
+        );
+        text.push_str(&"b".repeat(150_000));
+        text.into_bytes()
+    };
+    let refused = server.exchange(&large("/large")).await;
+    assert!(refused.contains("bodies_exhausted"), "{refused}");
+    let small =
+        b"POST /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc";
+    let answer = server.exchange(small).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    holder.write_all(&vec![b'a'; 199_000]).await.unwrap();
+    read_until(&mut holder, " 200000").await;
+    let answer = server.exchange(&large("/later")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}

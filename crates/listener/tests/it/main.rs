@@ -7,6 +7,7 @@
 
 mod bodies;
 mod drain;
+mod floods;
 mod framing;
 mod limits;
 mod protocols;

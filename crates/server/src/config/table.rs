@@ -198,6 +198,12 @@ pub(crate) const LIMITS: &[Row<Settings>] = &[
         "a stored object in its encoded form"
     ),
     row!(
+        "limits.name_bytes_max",
+        count,
+        limits.name_bytes_max,
+        "bytes of a user name or a role name; an e-mail address has at most 320"
+    ),
+    row!(
         "limits.fields_max",
         count,
         limits.fields_max,
@@ -329,6 +335,12 @@ pub(crate) const LIMITS: &[Row<Settings>] = &[
         duration,
         listener.header_time_max,
         "time for a request line and its header fields to arrive"
+    ),
+    row!(
+        "limits.bodies_bytes_max",
+        bytes,
+        listener.bodies_bytes_max,
+        "request bodies in memory at once, of all requests together; beyond, 503 with `Retry-After`. Bodies of up to 16 KiB don't count"
     ),
     row!(
         "limits.body_idle_time_max",

@@ -555,8 +555,8 @@ fn idempotency(product: &mut Product, value: &Value) -> Option<()> {
 }
 
 fn complexity(product: &mut Product, value: &Value) -> Option<()> {
-    let limits = &mut product.api.limits;
     for (key, value) in value.as_object()? {
+        let limits = &mut product.api.limits;
         match key.as_str() {
             "batchRequestLimit" => limits.batch_requests_max = read::limit(value)?,
             "includeCount" => limits.include_paths_max = read::limit(value)?,
@@ -564,11 +564,9 @@ fn complexity(product: &mut Product, value: &Value) -> Option<()> {
             "queryDepth" => limits.filter_depth_max = read::limit(value)?,
             "subqueryDepth" => limits.subquery_depth_max = read::limit(value)?,
             "subqueryLimit" => limits.subquery_rows_max = read::limit(value)?,
-            // There is no GraphQL that they could limit; and regular expressions can't be refused.
+            // There is no GraphQL that they could limit.
             "graphQLDepth" | "graphQLFields" => _ = read::limit(value)?,
-            "allowRegex" => read::boolean(value)
-                .filter(|allowed| *allowed)
-                .map(|_| ())?,
+            "allowRegex" => product.api.allow_regex = read::boolean(value)?,
             _ => return None,
         }
     }

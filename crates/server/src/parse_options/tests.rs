@@ -193,3 +193,36 @@ fn wrong_forms_are_named_and_secrets_are_not() {
     );
     assert!(!error(json!({ "masterKey": "two words" })).contains("two words"));
 }
+
+#[test]
+fn only_the_first_app_sets_what_all_apps_share() {
+    let app = |id: &str, parse: Value| AppSettings {
+        id: id.to_owned(),
+        parse: parse.as_object().unwrap().clone(),
+        ..AppSettings::default()
+    };
+    for options in [
+        json!({"publicServerURL": "https://b.example/parse"}),
+        json!({"serverURL": "https://b.example/parse"}),
+        json!({"port": 4000}),
+        json!({"host": "0.0.0.0"}),
+        json!({"trustProxy": ["10.0.0.0/8"]}),
+        json!({"logLevel": "silly"}),
+        json!({"verbose": true}),
+    ] {
+        let with = |apps: Vec<AppSettings>| {
+            let mut settings = Settings {
+                apps,
+                ..Settings::default()
+            };
+            crate::settle(&mut settings).map(|()| settings)
+        };
+        let first = app("a", options.clone());
+        assert!(with(vec![first.clone()]).is_ok(), "{options}");
+        let second = app("b", options.clone());
+        let error = with(vec![app("a", json!({})), second.clone()]).unwrap_err();
+        assert!(error.message().contains("only the first app"), "{error:?}");
+        // Saying the same is no harm.
+        assert!(with(vec![first, second]).is_ok(), "{options}");
+    }
+}
