@@ -1,11 +1,12 @@
 //! The handle of an open app.
 
+use crate::lease::Held;
 use crate::reads::{self, Reading, changes, collect, find};
 use crate::shared::Shared;
 use crate::writer::{self, Inbox};
 use basalt_base::{BoxFuture, Result, Value};
 use basalt_store::{
-    AppStore, Catalogue, Change, Found, Path, Position, Query, ReadOptions, Reads, Record,
+    AppStore, Catalogue, Change, Found, Leases, Path, Position, Query, ReadOptions, Reads, Record,
     Snapshot, WriteBatch, Written,
 };
 use std::ops::ControlFlow;
@@ -16,12 +17,21 @@ use std::sync::atomic::Ordering::SeqCst;
 pub(crate) struct App {
     pub(crate) shared: Arc<Shared>,
     inbox: Inbox,
+    leases: Held,
 }
 
 impl App {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let inbox = writer::start(&shared);
-        Self { shared, inbox }
+        let leases = Held {
+            schema: shared.name.clone(),
+            writers: shared.common.writers.clone(),
+        };
+        Self {
+            shared,
+            inbox,
+            leases,
+        }
     }
 }
 
@@ -84,6 +94,10 @@ impl AppStore for App {
 
     fn refresh(&self) -> BoxFuture<'_, Result<Position>> {
         Box::pin(reads::refresh(&self.shared))
+    }
+
+    fn leases(&self) -> &dyn Leases {
+        &self.leases
     }
 
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {

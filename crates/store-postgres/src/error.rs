@@ -52,6 +52,11 @@ pub(crate) fn is_conflict(error: &tokio_postgres::Error) -> bool {
         || *code == SqlState::LOCK_NOT_AVAILABLE
 }
 
+/// The failure of the driver behind an error of ours.
+pub(crate) fn driver(error: &Error) -> Option<&tokio_postgres::Error> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
 /// A stored value that can't be what the catalogue says.
 pub(crate) fn corrupt(what: impl Into<String>) -> Error {
     Error::new(Reason::StoreCorrupt, "Stored data is damaged.").with_source(what.into())

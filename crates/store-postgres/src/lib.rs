@@ -24,8 +24,10 @@
 
 mod app;
 mod error;
+mod lease;
 mod metrics;
 mod net;
+mod nodes;
 mod options;
 mod reads;
 mod row;

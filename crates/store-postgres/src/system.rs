@@ -1,18 +1,20 @@
 //! The registry of apps.
 
-use crate::error::{Typed, corrupt, postgres};
+use crate::error::{Typed, corrupt};
+use crate::lease::{self, Held};
 use crate::schema::{load, migrate};
 use crate::shared::Common;
 use crate::text;
 use basalt_base::{AppId, BoxFuture, Error, Map, Reason, Result, Timestamp, Value};
-use basalt_store::{AppRow, StoreId, SystemStore, codec};
+use basalt_store::{AppRow, Leases, Nodes, StoreId, SystemStore, codec};
 use std::sync::Arc;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 /// The registry. Each write is one statement; they are rare.
 pub(crate) struct System {
-    common: Arc<Common>,
+    pub(crate) common: Arc<Common>,
+    leases: Held,
 }
 
 impl System {
@@ -24,43 +26,46 @@ impl System {
         migrate::migrate(lease.conn()?, schema, migrate::SYSTEM).await?;
         lease.settle();
         drop(lease);
-        Ok(Self { common })
+        let leases = Held {
+            schema: schema.as_str().into(),
+            writers: common.writers.clone(),
+        };
+        Ok(Self { common, leases })
     }
 
-    /// On a connection whose commits are durable.
+    /// Runs a change of apps together with that of the registry's version.
     async fn change(&self, sql: &str, params: &crate::net::Params<'_>) -> Result<Vec<Row>> {
-        let mut lease = self.common.writers.lease().await?;
-        lease.begin();
-        let rows = lease.conn()?.query(sql, params).await;
-        match rows {
-            Ok(rows) => {
-                lease.settle();
-                Ok(rows)
-            }
-            Err(error) if error.code().is_some() => {
-                lease.settle();
-                Err(refusal(error))
-            }
-            Err(error) => Err(Error::new(
-                Reason::OutcomeUnknown,
-                "The store failed during the change: it may or may not have happened.",
+        let schema = self.schema();
+        // The number is taken in the same statement, so that a refused app takes none.
+        let taken = if sql.ends_with("created_at") {
+            format!(
+                "taken AS (UPDATE {schema}.next_app SET store_id = store_id + 1 WHERE one
+                     RETURNING store_id - 1 AS store_id), "
             )
-            .with_source(error)),
-        }
+        } else {
+            String::new()
+        };
+        let both = format!(
+            "WITH {taken}changed AS ({sql}), counted AS (UPDATE {schema}.registry
+                 SET version = version + 1 WHERE one AND EXISTS (SELECT 1 FROM changed))
+             SELECT * FROM changed"
+        );
+        let changed = lease::change(&self.common.writers, &both, params).await;
+        changed.map_err(refusal)
     }
 
-    fn schema(&self) -> &str {
+    pub(crate) fn schema(&self) -> &str {
         &self.common.options.schema_prefix
     }
 }
 
-fn refusal(error: tokio_postgres::Error) -> Error {
-    match error.code() {
+fn refusal(error: Error) -> Error {
+    match crate::error::driver(&error).and_then(tokio_postgres::Error::code) {
         Some(code) if *code == SqlState::UNIQUE_VIOLATION => Error::new(
             Reason::DuplicateValue,
             "An app with this id or account exists already.",
         ),
-        _ => postgres(error),
+        _ => error,
     }
 }
 
@@ -94,16 +99,8 @@ impl SystemStore for System {
                  ORDER BY store_id",
                 self.schema()
             );
-            // An idle connection may have died with a restart of the server.
-            for _ in 0..16 {
-                let conn = self.common.lanes.pick().await?;
-                match conn.query(&sql, &[]).await {
-                    Ok(rows) => return rows.iter().map(app_row).collect(),
-                    Err(_) if conn.is_closed() => {}
-                    Err(error) => return Err(postgres(error)),
-                }
-            }
-            Err(crate::reads::unsettled())
+            let rows = lease::read(&self.common.lanes, &sql).await?;
+            rows.iter().map(app_row).collect()
         })
     }
 
@@ -115,13 +112,10 @@ impl SystemStore for System {
         at: Timestamp,
     ) -> BoxFuture<'a, Result<AppRow>> {
         Box::pin(async move {
-            // The number is taken in the same statement, so that a refused app takes none.
             let schema = self.schema();
             let sql = format!(
-                "WITH next AS (UPDATE {schema}.next_app SET store_id = store_id + 1 WHERE one
-                     RETURNING store_id - 1 AS store_id)
-                 INSERT INTO {schema}.apps (store_id, app_id, account, settings, created_at)
-                 SELECT store_id, $1::text, $2::text, $3::text, $4::int8 FROM next
+                "INSERT INTO {schema}.apps (store_id, app_id, account, settings, created_at)
+                 SELECT store_id, $1::text, $2::text, $3::text, $4::int8 FROM taken
                  RETURNING store_id, app_id, account, settings, created_at"
             );
             let (id, account) = (text::stored(app_id.as_str()), text::stored(account));
@@ -156,5 +150,22 @@ impl SystemStore for System {
             );
             changed_one(&self.change(&sql, &[&i64::from(store_id.0)]).await?)
         })
+    }
+
+    fn registry_version(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        Box::pin(async move {
+            let sql = format!("SELECT version FROM {}.registry WHERE one", self.schema());
+            let rows = lease::read(&self.common.lanes, &sql).await?;
+            let version = rows.first().map(|row| row.try_get::<_, i64>(0));
+            Ok(version.transpose().typed()?.map(i64::cast_unsigned))
+        })
+    }
+
+    fn leases(&self) -> &dyn Leases {
+        &self.leases
+    }
+
+    fn nodes(&self) -> &dyn Nodes {
+        self
     }
 }

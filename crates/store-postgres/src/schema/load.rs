@@ -8,7 +8,7 @@ use basalt_store::{
 };
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Row;
 
 /// The statement that reads the whole catalogue, at one snapshot: a row for the version, then one
 /// for each collection, field and index, told apart by `kind`. It is one statement so that it needs
@@ -25,12 +25,6 @@ pub(crate) fn catalogue_sql(schema: &str) -> String {
              FROM {schema}.basalt_indexes
          ORDER BY 1, 3"
     )
-}
-
-/// Reads the whole catalogue, as of one moment.
-pub(crate) async fn catalogue(client: &Client, schema: &str) -> Result<Catalogue> {
-    let rows = client.query(&catalogue_sql(schema), &[]).await.typed()?;
-    from_rows(&rows)
 }
 
 /// The catalogue from the rows of [`catalogue_sql`].

@@ -9,9 +9,18 @@ use basalt_base::{Error, Reason, Result};
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
+const LEASES: &str = r#"
+    CREATE TABLE @.basalt_leases (
+        name TEXT COLLATE "C" PRIMARY KEY,
+        holder TEXT COLLATE "C",        -- NULL when it was given back
+        token BIGINT NOT NULL,          -- grows with each holder, never goes back
+        until BIGINT NOT NULL           -- ms, by the database's clock
+    )"#;
+
 /// The steps of an app's schema, oldest first; never change one that was released. `@` is the
 /// schema's name.
-pub(crate) const APP: &[&str] = &[r#"
+pub(crate) const APP: &[&str] = &[
+    r#"
     CREATE TABLE @.basalt_state (
         one BOOLEAN PRIMARY KEY CHECK (one),
         version BIGINT NOT NULL,        -- of the catalogue
@@ -65,10 +74,13 @@ pub(crate) const APP: &[&str] = &[r#"
         id TEXT COLLATE "C" NOT NULL,
         before TEXT,
         after TEXT
-    )"#];
+    )"#,
+    LEASES,
+];
 
 /// The steps of the registry's schema.
-pub(crate) const SYSTEM: &[&str] = &[r#"
+pub(crate) const SYSTEM: &[&str] = &[
+    r#"
     CREATE TABLE @.apps (
         store_id BIGINT PRIMARY KEY,
         app_id TEXT COLLATE "C" NOT NULL UNIQUE,
@@ -80,7 +92,22 @@ pub(crate) const SYSTEM: &[&str] = &[r#"
         one BOOLEAN PRIMARY KEY CHECK (one),
         store_id BIGINT NOT NULL        -- of the next app, never given twice
     );
-    INSERT INTO @.next_app VALUES (true, 1)"#];
+    INSERT INTO @.next_app VALUES (true, 1)"#,
+    LEASES,
+    r#"
+    CREATE TABLE @.nodes (
+        id TEXT COLLATE "C" PRIMARY KEY,
+        version TEXT NOT NULL,
+        address TEXT NOT NULL,
+        since BIGINT NOT NULL,          -- ms, by the database's clock
+        seen BIGINT NOT NULL            -- ms, by the database's clock
+    );
+    CREATE TABLE @.registry (
+        one BOOLEAN PRIMARY KEY CHECK (one),
+        version BIGINT NOT NULL         -- grows with every change of apps
+    );
+    INSERT INTO @.registry VALUES (true, 1)"#,
+];
 
 /// How often a lost race is run again.
 const ATTEMPTS_MAX: u64 = 60;

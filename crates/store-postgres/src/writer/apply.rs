@@ -1,6 +1,7 @@
 //! The steps of a batch, decided on the rows in memory.
 
 use super::tx::{Held, Pending, Tx};
+use crate::lease;
 use crate::schema::{Layout, ddl};
 use crate::sql;
 use basalt_base::{Error, Reason, Result};
@@ -40,6 +41,9 @@ impl Tx<'_> {
     }
 
     async fn steps(&mut self, batch: &WriteBatch) -> Result<Vec<Written>> {
+        if let Some(fence) = &batch.fence {
+            lease::check_fence(self.conn, &self.shared.name, fence).await?;
+        }
         for check in &batch.checks {
             self.check(check).await?;
         }

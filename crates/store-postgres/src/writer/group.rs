@@ -7,7 +7,7 @@ use super::flush::{self, Order};
 use super::prefetch::{self, Begun};
 use super::tx::Tx;
 use super::{Message, Outcomes, apply};
-use crate::error::{is_conflict, postgres};
+use crate::error::{driver, is_conflict, postgres};
 use crate::metrics::Counters;
 use crate::net::{Conn, Lease, in_order, refs};
 use crate::row::Param;
@@ -160,11 +160,6 @@ async fn run(shared: &Shared, batches: &[&WriteBatch]) -> Vec<Result<Vec<Written
         .into_iter()
         .map(|o| o.unwrap_or_else(missing))
         .collect()
-}
-
-/// The failure of the driver behind an error.
-fn driver(error: &Error) -> Option<&tokio_postgres::Error> {
-    std::error::Error::source(error)?.downcast_ref()
 }
 
 /// What a failed step means for its group, as long as COMMIT was not sent.
