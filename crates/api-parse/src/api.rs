@@ -6,8 +6,9 @@ use crate::reply::Reply;
 use crate::request::Req;
 use crate::transport::{self, Body, Cors, Presented, QueryString};
 use crate::{App, Apps, errors, routes};
-use basalt_base::{Error, Kind, Limits, Reason, Result, Secret};
+use basalt_base::{Error, Kind, Limits, Map, Reason, Result, Secret};
 use basalt_data::{Call, Rank};
+use basalt_functions::{DEPTH_HEADER, depth_of};
 use basalt_listener::{Request, Response, Route, bytes_response};
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -233,14 +234,15 @@ async fn operate(
             ));
         }
     }
+    let (headers, depth) = for_hooks(app, head.headers, &presented);
     let call = Call {
         principal: caller.principal,
         installation_id: presented.installation_id.as_deref().map(Arc::from),
         ip: Some(head.ip),
         request_id: head.id.clone(),
         context: presented.context,
-        headers: None,
-        depth: 0,
+        headers,
+        depth,
         session_token: caller.session_digest.as_ref().and(token).map(Secret::new),
         session_digest: caller.session_digest,
     };
@@ -260,7 +262,24 @@ async fn operate(
         session_token: given,
         request_id: presented.request_id.as_deref(),
     };
+    req.check_rate(&method, None)?;
     routes::run(routed.act, &req).await
+}
+
+/// What hooks are told of a request beside the operation, and how deep within them it is.
+fn for_hooks(
+    app: &App,
+    headers: &HeaderMap,
+    presented: &Presented<'_>,
+) -> (Option<Arc<Map>>, usize) {
+    if app.functions.is_empty() {
+        return (None, 0);
+    }
+    let depth = headers.get(DEPTH_HEADER);
+    let depth = depth.and_then(|value| value.to_str().ok());
+    let depth = depth_of(depth, &presented.context);
+    let headers = crate::webhooks::shown_headers(headers);
+    (Some(Arc::new(headers)), depth)
 }
 
 /// Logs what the caller must not see, once.

@@ -2,6 +2,7 @@
 
 use basalt_base::{AppId, BoxFuture, Limits, Result, Secret};
 use basalt_data::Data;
+use basalt_functions::Functions;
 use basalt_identity::Identity;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct App {
     pub keys: Keys,
     /// Its data.
     pub data: Data,
+    /// Its hooks and functions.
+    pub functions: Functions,
     /// Its users.
     pub identity: Identity,
     /// The adapter's own settings.

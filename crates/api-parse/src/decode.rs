@@ -11,13 +11,16 @@ mod options;
 mod permissions;
 mod relative;
 mod schema;
+mod validator;
 mod value;
 
+pub use acl::acl;
 pub use aggregate::{Aggregate, aggregate};
 pub use fields::{create, operation, update};
 pub use filter::filter;
-pub use options::{find, get};
+pub use options::{asked, find, get};
 pub use schema::{SchemaVerb, schema};
+pub use validator::{rate_rule, validator};
 pub use value::{plain, value};
 
 use basalt_base::{Error, Limits, Reason, Result, Timestamp};

@@ -1,6 +1,6 @@
 //! Engine errors to the protocol's: one table.
 
-use crate::encode::Fields;
+use crate::encode::{Fields, plain_value, string};
 use crate::reply::Reply;
 use basalt_base::{Error, Reason};
 use http::StatusCode;
@@ -55,6 +55,7 @@ pub fn wire(reason: Reason) -> (u16, Form) {
         Reason::PreconditionFailed => (400, Coded(142)),
         Reason::InvalidRoleName => (400, Coded(139)),
         Reason::QuotaExceeded => (400, Coded(140)),
+        Reason::InvalidHook => (400, Coded(143)),
         Reason::ScriptFailed => (400, Coded(141)),
         Reason::ValidationFailed => (400, Coded(142)),
         Reason::RequestLimit => (429, Coded(100)),
@@ -93,7 +94,7 @@ pub fn reply(error: &Error, sanitize: bool) -> Reply {
     match form {
         Form::Coded(code) => {
             fields.raw("code", code.to_string().as_bytes());
-            fields.text("error", message);
+            write_message(fields.key("error"), error, message);
         }
         Form::Bare => fields.text("error", message),
         Form::Internal => {
@@ -132,7 +133,15 @@ pub fn write_item(out: &mut Vec<u8>, error: &Error, sanitize: bool) {
     let mut item = Fields::open(out);
     let mut fields = Fields::open(item.key("error"));
     fields.raw("code", code.to_string().as_bytes());
-    fields.text("error", message);
+    write_message(fields.key("error"), error, message);
     fields.close();
     item.close();
+}
+
+/// The message, or what code gave in its place.
+fn write_message(out: &mut Vec<u8>, error: &Error, message: &str) {
+    match error.details() {
+        Some(details) => plain_value(out, details),
+        None => string(out, message),
+    }
 }

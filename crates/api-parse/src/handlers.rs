@@ -3,6 +3,8 @@
 pub mod aggregate;
 pub mod batch;
 pub mod config;
+pub mod functions;
+pub mod hooks;
 mod idempotency;
 pub mod installations;
 pub mod objects;

@@ -19,11 +19,21 @@ mod request;
 mod routes;
 mod time;
 mod transport;
+mod webhooks;
 
 pub use api::ParseApi;
 pub use app::{App, Apps, Keys, Network, Options};
 pub use errors::{Form, wire};
 pub use transport::Cors;
+pub use webhooks::ParseWire;
+
+use basalt_base::{Result, Value};
+use basalt_functions::RateRule;
+
+/// Reads a rate limit as the options of Parse Server have them. Errors: `InvalidHook`.
+pub fn rate_rule(declared: &Value) -> Result<RateRule> {
+    decode::rate_rule(declared)
+}
 
 #[doc(hidden)]
 pub mod fuzz;

@@ -6,7 +6,9 @@ use crate::encode::Files;
 use crate::json::{Json, Object};
 use crate::transport::QueryString;
 use basalt_base::{Reason, Result};
-use basalt_data::{Call, Rank};
+use basalt_data::{Call, EventKind, Hooks, Rank};
+use basalt_functions::RateRequest;
+use http::Method;
 use std::borrow::Cow;
 
 /// A request on its way to a handler.
@@ -43,6 +45,13 @@ impl<'r> Req<'r> {
         }
     }
 
+    /// Whether a trigger of a class wants to be shown its queries.
+    pub fn shows_queries(&self, class: &str) -> bool {
+        let functions = &self.app.functions;
+        functions.wants(EventKind::BeforeFind, class)
+            || functions.wants(EventKind::AfterFind, class)
+    }
+
     /// Where the app's files are.
     pub fn files(&self) -> Files<'r> {
         Files {
@@ -75,6 +84,28 @@ impl<'r> Req<'r> {
             Json::Object(object) if self.query.raw.is_empty() => Cow::Borrowed(object),
             body => Cow::Owned(self.query.over(body, &self.app.options.limits)),
         }
+    }
+
+    /// Counts the request by the app's rate limits; `outer` is the method of the batch that it is
+    /// part of. Errors: `RequestLimit`.
+    pub fn check_rate(&self, method: &Method, outer: Option<&Method>) -> Result<()> {
+        let functions = &self.app.functions;
+        if !functions.has_rate_limits() {
+            return Ok(());
+        }
+        let path = format!("/{}", self.path);
+        // Who signs in is nobody yet, whatever session it presents.
+        let signs_in = self.path == "login";
+        let principal = &self.call.principal;
+        functions.check_rate(&RateRequest {
+            path: &path,
+            method: method.as_str(),
+            outer_method: outer.map(Method::as_str),
+            ip: self.call.ip,
+            master: principal.reads_everything(),
+            session: self.call.session_digest.as_deref().filter(|_| !signs_in),
+            user: principal.user.as_deref().filter(|_| !signs_in),
+        })
     }
 
     /// Refuses the read-only master key. Errors: `ReadOnly`.

@@ -2,7 +2,8 @@
 
 use crate::decode::fail;
 use crate::handlers::{
-    aggregate, batch, config, installations, objects, schemas, server, sessions, users,
+    aggregate, batch, config, functions, hooks, installations, objects, schemas, server, sessions,
+    users,
 };
 use crate::reply::Reply;
 use crate::request::Req;
@@ -39,14 +40,23 @@ pub enum Act {
     UpdateConfig,
     ServerInfo,
     Analytics,
+    CallFunction,
+    ScriptLog,
+    HookFunctions,
+    HookTriggers,
+    Hook,
+    CreateHook,
+    UpdateHook,
+    DeleteHook,
     /// Part of the protocol, not of this server; the text names it.
     Absent(&'static str),
 }
 
 use Act::{
-    Absent, Aggregate, Analytics, Batch, Config, Create, CreateSchema, CurrentSession, Delete,
-    DeleteSchema, Find, Get, LogIn, LogInAs, LogOut, Me, Purge, Schema, Schemas, ServerInfo,
-    Update, UpdateConfig, UpdateSchema, UpgradeSession, VerifyPassword,
+    Absent, Aggregate, Analytics, Batch, CallFunction, Config, Create, CreateHook, CreateSchema,
+    CurrentSession, Delete, DeleteHook, DeleteSchema, Find, Get, Hook, HookFunctions, HookTriggers,
+    LogIn, LogInAs, LogOut, Me, Purge, Schema, Schemas, ScriptLog, ServerInfo, Update,
+    UpdateConfig, UpdateHook, UpdateSchema, UpgradeSession, VerifyPassword,
 };
 
 /// Method, path, operation, and the class where the path does not name it. `:` captures one
@@ -101,13 +111,22 @@ const TABLE: &[(&str, &str, Act, &str)] = &[
     ("GET",    "/serverInfo",                 ServerInfo,      ""),
     ("POST",   "/events/:name",               Analytics,       ""),
     ("*",      "/files/*",                    Absent("files"), ""),
-    ("*",      "/functions/*",                Absent("functions"), ""),
+    ("POST",   "/functions/:name",            CallFunction,    ""),
+    ("GET",    "/hooks/functions",            HookFunctions,   ""),
+    ("POST",   "/hooks/functions",            CreateHook,      ""),
+    ("GET",    "/hooks/functions/:name",      Hook,            ""),
+    ("PUT",    "/hooks/functions/:name",      UpdateHook,      ""),
+    ("DELETE", "/hooks/functions/:name",      DeleteHook,      ""),
+    ("GET",    "/hooks/triggers",             HookTriggers,    ""),
+    ("POST",   "/hooks/triggers",             CreateHook,      ""),
+    ("GET",    "/hooks/triggers/:class/:trigger", Hook,        ""),
+    ("PUT",    "/hooks/triggers/:class/:trigger", UpdateHook,  ""),
+    ("DELETE", "/hooks/triggers/:class/:trigger", DeleteHook,  ""),
+    ("GET",    "/scriptlog",                  ScriptLog,       ""),
     ("*",      "/jobs/*",                     Absent("jobs"), ""),
     ("*",      "/cloud_code/*",               Absent("cloud_code"), ""),
-    ("*",      "/hooks/*",                    Absent("hooks"), ""),
     ("*",      "/push/*",                     Absent("push"), ""),
     ("*",      "/push_audiences/*",           Absent("push_audiences"), ""),
-    ("*",      "/scriptlog/*",                Absent("scriptlog"), ""),
     ("*",      "/security/*",                 Absent("security"), ""),
     ("*",      "/graphql-config/*",           Absent("graphql-config"), ""),
     ("*",      "/requestPasswordReset/*",     Absent("requestPasswordReset"), ""),
@@ -190,7 +209,14 @@ impl Act {
                 | Purge
                 | UpdateConfig
                 | ServerInfo
-                | Absent("hooks" | "push" | "cloud_code" | "jobs" | "scriptlog" | "security")
+                | ScriptLog
+                | HookFunctions
+                | HookTriggers
+                | Hook
+                | CreateHook
+                | UpdateHook
+                | DeleteHook
+                | Absent("push" | "cloud_code" | "jobs" | "security")
         );
         if needs_master && rank == Rank::Client {
             let message = "unauthorized: master key is required";
@@ -234,6 +260,14 @@ pub fn run<'r>(act: Act, req: &'r Req<'r>) -> BoxFuture<'r, Result<Reply>> {
         UpdateConfig => Box::pin(config::update(req)),
         ServerInfo => Box::pin(server::info()),
         Analytics => Box::pin(server::analytics()),
+        CallFunction => Box::pin(functions::call(req)),
+        ScriptLog => Box::pin(functions::logs(req)),
+        HookFunctions => Box::pin(hooks::functions(req)),
+        HookTriggers => Box::pin(hooks::triggers(req)),
+        Hook => Box::pin(hooks::one(req)),
+        CreateHook => Box::pin(hooks::create(req)),
+        UpdateHook => Box::pin(hooks::update(req)),
+        DeleteHook => Box::pin(hooks::delete(req)),
         Absent(name) => Box::pin(server::absent(name)),
     }
 }
@@ -264,7 +298,13 @@ mod tests {
                 some(Act::Install, "_Installation"),
             ),
             ("POST", "/files/a/b", some(Absent("files"), "")),
-            ("POST", "/functions", some(Absent("functions"), "")),
+            ("POST", "/functions/a.b", some(CallFunction, "a.b")),
+            ("POST", "/functions", None),
+            (
+                "PUT",
+                "/hooks/triggers/A/beforeSave",
+                some(UpdateHook, "A,beforeSave"),
+            ),
             ("POST", "/events/AppOpened", some(Analytics, "AppOpened")),
             ("PATCH", "/classes/Post/1", None),
             ("GET", "/classes", None),

@@ -1,5 +1,6 @@
 //! The one error type: a closed kind, a stable reason, a message safe to show, a source for the log.
 
+use crate::Value;
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -101,6 +102,7 @@ reasons! {
     PreconditionFailed PreconditionFailed "precondition_failed" "The object is not in the state that the write asked for.";
     InvalidRoleName InvalidArgument "invalid_role_name" "The role name has the wrong shape or may not change.";
     QuotaExceeded QuotaExceeded "quota_exceeded" "A quota of the app is used up.";
+    InvalidHook InvalidArgument "invalid_hook" "The declaration of a hook or function is not one, or there is none of this name.";
     ScriptFailed UserCode "script_failed" "Cloud code failed or refused.";
     ValidationFailed InvalidArgument "validation_failed" "A validation rule refused the value.";
     RequestLimit RateLimited "request_limit" "Too many requests.";
@@ -134,6 +136,7 @@ struct Inner {
     reason: Reason,
     message: Cow<'static, str>,
     retry_after: Option<Duration>,
+    details: Option<Value>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -149,6 +152,7 @@ impl Error {
             reason,
             message: message.into(),
             retry_after: None,
+            details: None,
             source: None,
         }))
     }
@@ -173,6 +177,12 @@ impl Error {
         self
     }
 
+    /// What user code gave as its message where that is no text; shown in place of the message.
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.0.details = Some(details);
+        self
+    }
+
     /// The family.
     pub fn kind(&self) -> Kind {
         self.0.reason.kind()
@@ -186,6 +196,11 @@ impl Error {
     /// The message that is safe to show.
     pub fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// What is shown in place of the message, if user code gave something.
+    pub fn details(&self) -> Option<&Value> {
+        self.0.details.as_ref()
     }
 
     /// When trying again makes sense, if known.

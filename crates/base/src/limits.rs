@@ -51,6 +51,16 @@ pub struct Limits {
     pub query_time_max: Duration,
     /// How deep hooks may trigger each other.
     pub hook_depth_max: usize,
+    /// How long one call of a webhook may take, waiting for its turn included.
+    pub webhook_time_max: Duration,
+    /// Most webhooks of one app that run at once.
+    pub webhooks_max: usize,
+    /// Largest answer of a webhook in bytes.
+    pub webhook_answer_bytes_max: usize,
+    /// Most bytes of one app's logs of functions and hooks.
+    pub log_bytes_max: usize,
+    /// How long a line of those logs is kept.
+    pub log_time_max: Duration,
 }
 
 impl Default for Limits {
@@ -78,6 +88,11 @@ impl Default for Limits {
             aggregate_bytes_max: 256 * 1024 * 1024,
             query_time_max: Duration::from_secs(30),
             hook_depth_max: 16,
+            webhook_time_max: Duration::from_secs(15),
+            webhooks_max: 64,
+            webhook_answer_bytes_max: 8 * 1024 * 1024,
+            log_bytes_max: 64 * 1024 * 1024,
+            log_time_max: Duration::from_secs(30 * 86_400),
         }
     }
 }

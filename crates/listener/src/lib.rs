@@ -17,7 +17,6 @@ mod forwarded;
 mod gate;
 mod guard;
 mod ids;
-mod network;
 mod options;
 mod service;
 mod stats;
@@ -26,8 +25,8 @@ mod tls;
 
 pub use accept::Listener;
 pub use answer::json_response;
+pub use basalt_base::Network;
 pub use exchange::{Client, Request, RequestBody, Response, ResponseBody, Route, bytes_response};
-pub use network::Network;
 pub use options::{Limits, Options, TlsFiles};
 pub use service::Dispatch;
 pub use stats::{Stats, StatsView};

@@ -5,11 +5,12 @@ use crate::keys::{self, AppKeys, KeyStore};
 use crate::product::{PARSE_MOUNT, Product};
 use arc_swap::ArcSwapOption;
 use basalt_api_admin::{AdminApps, AppSummary, MadeApp, NewApp};
-use basalt_api_parse::{App, Apps};
+use basalt_api_parse::{App, Apps, ParseWire};
 use basalt_base::{AppId, BoxFuture, Clock, Error, Map, Reason, Result, Rng, Secret, Value};
-use basalt_data::{Data, Deps, NoHooks};
+use basalt_data::{Data, Deps};
+use basalt_functions::{Functions, LogStore, Outside};
 use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
-use basalt_store::{AppRow, Store};
+use basalt_store::{AppRow, AppStore, Store};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(crate) struct Parts {
     pub rng: Arc<dyn Rng>,
     pub passwords: Arc<PasswordPool>,
     pub keys: KeyStore,
+    pub outside: Outside,
+    pub logs: LogStore,
 }
 
 /// All apps.
@@ -273,11 +276,12 @@ impl Parts {
             id_length: product.data.id_length,
         };
         let guard = SystemGuard::new(guard_deps, product.identity.clone());
+        let functions = self.functions(entry, &store).await?;
         let deps = Deps {
             store,
             clock: Arc::clone(&self.clock),
             rng: Arc::clone(&self.rng),
-            hooks: Arc::new(NoHooks),
+            hooks: Arc::new(functions.clone()),
             guard: Arc::new(guard.clone()),
         };
         let data = Data::new(deps, product.data.clone());
@@ -286,8 +290,35 @@ impl Parts {
             keys: entry.keys.api.clone(),
             identity: Identity::new(data.clone(), &guard),
             data,
+            functions,
             options: product.api.clone(),
         })
+    }
+}
+
+impl Parts {
+    /// Hooks and functions of an app.
+    async fn functions(&self, entry: &Entry, store: &Arc<dyn AppStore>) -> Result<Functions> {
+        let api = &entry.product.api;
+        let wire = ParseWire::new(
+            entry.row.app_id.as_str(),
+            &api.public_url,
+            api.limits.clone(),
+            Arc::clone(&self.clock),
+        );
+        let deps = basalt_functions::Deps {
+            app: entry.row.app_id.clone(),
+            store: Arc::clone(store),
+            clock: Arc::clone(&self.clock),
+            wire: Arc::new(wire),
+            outside: self.outside.clone(),
+            logs: self.logs.app(&entry.row.store_id.0.to_string()),
+        };
+        let options = basalt_functions::Options {
+            webhook_key: entry.keys.webhook.clone(),
+            ..entry.product.functions.clone()
+        };
+        Functions::open(deps, options).await
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) struct Product {
     pub data: basalt_data::Options,
     pub identity: basalt_identity::Options,
     pub api: basalt_api_parse::Options,
+    pub functions: basalt_functions::Options,
 }
 
 impl Product {
@@ -47,6 +48,10 @@ impl Product {
         product.api.sanitize_refusals = product.data.sanitize_refusals;
         product.data.private_users = product.identity.private_users;
         product.data.limits = product.api.limits.clone();
+        let limits = &product.api.limits;
+        product.functions.call_time_max = limits.webhook_time_max;
+        product.functions.calls_max = limits.webhooks_max;
+        product.functions.depth_max = limits.hook_depth_max;
         Ok(product)
     }
 

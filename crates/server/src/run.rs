@@ -9,7 +9,8 @@ use crate::product::Product;
 use crate::{process, sample};
 use basalt_api_admin::{AdminApi, AdminApps};
 use basalt_api_parse::{Apps, Cors, ParseApi};
-use basalt_base::{Clock, Result, Rng, SystemClock};
+use basalt_base::{Clock, Network, Result, Rng, SystemClock};
+use basalt_functions::{Egress, LogOptions, LogStore, Outside, OutsideOptions, SystemResolver};
 use basalt_identity::PasswordPool;
 use basalt_listener::{Listener, TlsFiles};
 use basalt_store::Store;
@@ -148,6 +149,20 @@ pub(crate) fn first_app(settings: &Settings) -> &str {
 }
 
 /// What the apps are made from, with the data directory locked.
+/// The way to webhooks. On a developer's machine they are on the same machine.
+fn outside(settings: &Settings) -> Outside {
+    let mut networks = settings.egress_networks.clone();
+    if networks.is_empty() && settings.mode == Mode::Development {
+        networks.extend(Network::loopback());
+    }
+    let options = OutsideOptions {
+        egress: Egress::new(networks),
+        answer_bytes_max: settings.limits.webhook_answer_bytes_max,
+        ..OutsideOptions::default()
+    };
+    Outside::new(options, Arc::new(SystemResolver))
+}
+
 pub(crate) fn parts(settings: &Settings) -> Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rng: Arc<dyn Rng> = Arc::new(basalt_base::OsRng);
@@ -157,8 +172,18 @@ pub(crate) fn parts(settings: &Settings) -> Result<Parts> {
         ..basalt_store_sqlite::Options::default()
     };
     let store: Arc<dyn Store> = SqliteStore::open(&settings.data_dir, options)?;
+    let log_options = LogOptions {
+        bytes_max: settings.limits.log_bytes_max as u64,
+        age_max: settings.limits.log_time_max,
+    };
     Ok(Parts {
         store,
+        outside: outside(settings),
+        logs: LogStore::open(
+            settings.data_dir.join("logs"),
+            log_options,
+            Arc::clone(&clock),
+        )?,
         clock,
         passwords: PasswordPool::start(Arc::clone(&rng))?,
         rng,

@@ -16,15 +16,16 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ("feed", &["base", "store"]),
     ("data", &["base", "store"]),
     ("identity", &["base", "data", "feed", "store"]),
+    ("functions", &["base", "store", "data"]),
     ("listener", &["base"]),
     // Of `store` the adapters use the query and value types only.
     (
         "api-parse",
-        &["base", "store", "data", "identity", "listener"],
+        &["base", "store", "data", "identity", "functions", "listener"],
     ),
     (
         "api-admin",
-        &["base", "data", "identity", "listener", "store"],
+        &["base", "data", "identity", "functions", "listener", "store"],
     ),
     (
         "testkit",
@@ -37,6 +38,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "feed",
             "data",
             "identity",
+            "functions",
             "listener",
             "api-parse",
             "api-admin",
@@ -53,6 +55,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "feed",
             "data",
             "identity",
+            "functions",
             "listener",
             "api-parse",
             "api-admin",

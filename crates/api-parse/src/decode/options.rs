@@ -1,9 +1,9 @@
 //! The options of a query.
 
 use super::filter::{Filtered, path};
-use super::{Cx, fail, filter, is_name};
+use super::{Cx, fail, filter, is_name, plain};
 use crate::json::{Json, Object};
-use basalt_base::{Reason, Result};
+use basalt_base::{Map, Reason, Result, Value};
 use basalt_data::{Include, ObjectQuery, Rank};
 use basalt_store::{Sort, SortKey};
 use std::borrow::Cow;
@@ -63,6 +63,21 @@ pub fn find(cx: &Cx<'_>, class: &str, params: &Object<'_>) -> Result<ObjectQuery
     query.explain = explain(cx, params)?;
     shape(cx, params, &mut query)?;
     Ok(query)
+}
+
+/// The query as it was asked, for hooks: its options, and `where` as an object.
+pub fn asked(cx: &Cx<'_>, params: &Object<'_>, id: Option<&str>) -> Value {
+    let mut map = Map::new();
+    for (key, json) in params.iter() {
+        let text = json.as_str().filter(|_| key == "where");
+        let parsed = text.and_then(|text| crate::json::parse(text.as_bytes(), cx.limits).ok());
+        map.insert(key.to_owned(), plain(parsed.as_ref().unwrap_or(json)));
+    }
+    if let Some(id) = id {
+        let only = Map::from_iter([("objectId".to_owned(), Value::from(id))]);
+        map.insert("where".to_owned(), Value::Map(only));
+    }
+    Value::Map(map)
 }
 
 /// Decodes the options of a get.

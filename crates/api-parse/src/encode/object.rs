@@ -185,6 +185,45 @@ fn acl(fields: &mut Fields<'_>, acl: &Acl) {
     entries.close();
 }
 
+/// An object as code is shown it.
+pub struct Hooked<'a> {
+    /// The object.
+    pub record: &'a Record,
+    /// Its class.
+    pub class: &'a str,
+    /// The class's schema, as far as it is known.
+    pub schema: Option<&'a Collection>,
+    /// Whether it is not stored yet: then it has neither id nor times.
+    pub is_new: bool,
+    /// The session token of the user that it is.
+    pub session_token: Option<&'a str>,
+}
+
+/// Writes an object as code is shown it.
+pub fn hooked(out: &mut Vec<u8>, object: &Hooked<'_>, files: Files<'_>) {
+    let record = object.record;
+    let mut fields = Fields::open(out);
+    for (name, content) in &record.fields {
+        value(fields.key(name), content, files);
+    }
+    for field in object.schema.iter().flat_map(|c| &c.fields) {
+        if let FieldType::Relation(target) = &field.def.ty {
+            relation(fields.key(&field.def.name), target);
+        }
+    }
+    acl(&mut fields, &record.acl);
+    if !object.is_new {
+        iso(fields.plain_key("createdAt"), record.created_at);
+        iso(fields.plain_key("updatedAt"), record.updated_at);
+        string(fields.plain_key("objectId"), &record.id);
+    }
+    if let Some(token) = object.session_token {
+        fields.text("sessionToken", token);
+    }
+    fields.text("className", object.class);
+    fields.close();
+}
+
 /// Writes the answer of a create: id, time, and what the client can't know.
 pub fn created(out: &mut Vec<u8>, done: &Created, files: Files<'_>) {
     let mut fields = Fields::open(out);

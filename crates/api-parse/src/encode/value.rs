@@ -75,6 +75,15 @@ pub fn value(out: &mut Vec<u8>, value: &Value, files: Files<'_>) {
     }
 }
 
+/// Writes a value that holds no file of the app's own.
+pub fn plain_value(out: &mut Vec<u8>, content: &Value) {
+    let nowhere = Files {
+        public_url: "",
+        app: "",
+    };
+    value(out, content, nowhere);
+}
+
 /// Writes a map with its keys as they are.
 pub fn plain_map(out: &mut Vec<u8>, map: &Map, files: Files<'_>) {
     let mut fields = Fields::open(out);

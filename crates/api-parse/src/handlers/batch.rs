@@ -15,6 +15,7 @@ use http::{Method, StatusCode};
 
 /// A sub-request.
 struct Item<'b> {
+    method: Method,
     routed: Routed<'b>,
     path: String,
     query: QueryString<'b>,
@@ -60,6 +61,10 @@ pub async fn batch(req: &Req<'_>) -> Result<Reply> {
         .map(|json| item(json, &prefixes, &nothing))
         .collect();
     let items = items?;
+    for item in &items {
+        item.req(req)
+            .check_rate(&item.method, Some(&Method::POST))?;
+    }
     match body.get("transaction") {
         Some(Json::Bool(true)) => transaction(req, &items).await,
         _ => independent(req, &items).await,
@@ -118,6 +123,7 @@ fn item<'b>(json: &'b Json<'b>, prefixes: &[String], nothing: &'b Json<'b>) -> R
         Some(body) => body,
     };
     Ok(Item {
+        method,
         routed,
         path,
         query: QueryString::parse(query)?,

@@ -5,8 +5,9 @@ use crate::encode::{Fields, plain_map};
 use crate::json::{Json, Object};
 use crate::reply::Reply;
 use crate::request::Req;
+use crate::webhooks::{CONFIG, config_event};
 use basalt_base::{Map, Reason, Result, Value};
-use basalt_data::{Call, Create, FieldChange, ObjectQuery, Update};
+use basalt_data::{Call, Create, Event, EventKind, FieldChange, Hooks, ObjectQuery, Update};
 use basalt_store::{FieldOp, Op, Path, Record};
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ pub async fn update(req: &Req<'_>) -> Result<Reply> {
     req.check_write("update the config")?;
     let body = req.object()?;
     let changes = changes(req, body)?;
+    let hooked = Hooked::of(req, &changes).await?;
     let call = req.call.as_master();
     // Two first updates may both find nothing; the one that comes second then updates.
     for _ in 0..2 {
@@ -58,14 +60,14 @@ pub async fn update(req: &Req<'_>) -> Result<Reply> {
             Err(e) if e.reason() == Reason::ObjectNotFound => {}
             other => {
                 other?;
-                return Ok(Reply::ok(r#"{"result":true}"#));
+                return Ok(hooked.done(req).await);
             }
         }
         match first(req, &call, &changes).await {
             Err(e) if e.reason() == Reason::DuplicateValue => {}
             other => {
                 other?;
-                return Ok(Reply::ok(r#"{"result":true}"#));
+                return Ok(hooked.done(req).await);
             }
         }
     }
@@ -73,6 +75,63 @@ pub async fn update(req: &Req<'_>) -> Result<Reply> {
         Reason::TransactionConflict,
         "The config changes too often.",
     ))
+}
+
+/// What the triggers on the config are told.
+struct Hooked {
+    params: Map,
+    original: Option<Map>,
+}
+
+impl Hooked {
+    /// Runs the trigger before the update, if there is one.
+    async fn of(req: &Req<'_>, changes: &[Change]) -> Result<Self> {
+        let functions = &req.app.functions;
+        let wants = |kind| functions.wants(kind, CONFIG);
+        if !wants(EventKind::BeforeSave) && !wants(EventKind::AfterSave) {
+            return Ok(Self {
+                params: Map::new(),
+                original: None,
+            });
+        }
+        let record = req.app.data.deps().store.get(CLASS, ID).await?;
+        let original = record.as_ref().and_then(|record| map_of(record, "params"));
+        let original = original.cloned();
+        let set = changes.iter().filter_map(|change| match &change.op {
+            Op::Set(value) => Some((change.name.clone(), value.clone())),
+            _ => None,
+        });
+        let hooked = Self {
+            params: set.collect(),
+            original,
+        };
+        if wants(EventKind::BeforeSave) {
+            let event = hooked.event(req, EventKind::BeforeSave);
+            functions.before(req.call, event).await?;
+        }
+        Ok(hooked)
+    }
+
+    /// Runs the trigger after the update, if there is one.
+    async fn done(self, req: &Req<'_>) -> Reply {
+        let functions = &req.app.functions;
+        if functions.wants(EventKind::AfterSave, CONFIG) {
+            let mut event = self.event(req, EventKind::AfterSave);
+            // All of it, as it is now.
+            if let Ok(Some(now)) = req.app.data.deps().store.get(CLASS, ID).await
+                && let Some(params) = map_of(&now, "params")
+            {
+                let original = self.original.clone();
+                event = config_event(req.call, EventKind::AfterSave, params.clone(), original);
+            }
+            functions.after(req.call, event).await;
+        }
+        Reply::ok(r#"{"result":true}"#)
+    }
+
+    fn event(&self, req: &Req<'_>, kind: EventKind) -> Event {
+        config_event(req.call, kind, self.params.clone(), self.original.clone())
+    }
 }
 
 struct Change {

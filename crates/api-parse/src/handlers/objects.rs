@@ -7,10 +7,15 @@ use crate::{decode, encode};
 use basalt_base::Result;
 use basalt_data::{BatchStep, BatchStepDone, Delete};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::sync::Arc;
 
 /// A query.
 pub async fn find(req: &Req<'_>) -> Result<Reply> {
-    let query = decode::find(&req.cx(), req.class()?, &req.params())?;
+    let (class, params) = (req.class()?, req.params());
+    let mut query = decode::find(&req.cx(), class, &params)?;
+    if req.shows_queries(class) {
+        query.asked = Some(Arc::new(decode::asked(&req.cx(), &params, None)));
+    }
     let keys = query.keys.clone();
     let page = req.app.data.find(req.call, query).await?;
     Ok(Reply::ok(encode::page(
@@ -23,9 +28,12 @@ pub async fn find(req: &Req<'_>) -> Result<Reply> {
 /// One object by its id.
 pub async fn get(req: &Req<'_>) -> Result<Reply> {
     let class = req.class()?;
-    let query = decode::get(&req.cx(), class, &req.params())?;
+    let (params, id) = (req.params(), req.arg(1));
+    let mut query = decode::get(&req.cx(), class, &params)?;
+    if req.shows_queries(class) {
+        query.asked = Some(Arc::new(decode::asked(&req.cx(), &params, Some(id))));
+    }
     let keys = query.keys.clone();
-    let id = req.arg(1);
     let page = req.app.data.get(req.call, id, query).await?;
     // A user that reads itself is told the token it came with.
     let own = class == "_User" && req.call.principal.user.as_deref() == Some(id);

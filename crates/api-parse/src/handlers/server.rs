@@ -13,9 +13,9 @@ pub async fn info() -> Result<Reply> {
         concat!(
             r#"{{"features":{{"#,
             r#""globalConfig":{{"create":true,"read":true,"update":true,"delete":true}},"#,
-            r#""hooks":{{"create":false,"read":false,"update":false,"delete":false}},"#,
+            r#""hooks":{{"create":true,"read":true,"update":true,"delete":true}},"#,
             r#""cloudCode":{{"jobs":false}},"#,
-            r#""logs":{{"level":false,"size":false,"order":false,"until":false,"from":false}},"#,
+            r#""logs":{{"level":true,"size":true,"order":true,"until":true,"from":true}},"#,
             r#""push":{{"immediatePush":false,"scheduledPush":false,"storedPushData":false,"#,
             r#""pushAudiences":false,"localization":false}},"#,
             r#""schemas":{{"addField":true,"removeField":true,"addClass":true,"#,

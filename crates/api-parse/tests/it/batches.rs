@@ -33,7 +33,7 @@ async fn every_part_answers_in_its_place() {
         ),
         ("GET", "/parse/users/me", json!({})),
         ("GET", "/parse/schemas", json!({})),
-        ("POST", "/parse/functions/f", json!({})),
+        ("POST", "/parse/files/f", json!({})),
     ]);
     let body = json!({"requests": list}).to_string();
     let answer = send(&world, &token, "POST", "/batch", &body).await;

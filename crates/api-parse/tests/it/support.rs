@@ -1,8 +1,11 @@
 //! What the tests share: a server without sockets, and scenarios as data.
 
-use basalt_api_parse::{App, Apps, Keys, Options, ParseApi};
-use basalt_base::{AppId, BoxFuture, ManualClock, Result, Secret, SeededRng};
-use basalt_data::{Data, Deps, NoHooks};
+use basalt_api_parse::{App, Apps, Keys, Options, ParseApi, ParseWire};
+use basalt_base::{AppId, BoxFuture, ManualClock, Network, Result, Secret, SeededRng};
+use basalt_data::{Data, Deps};
+use basalt_functions::{
+    Egress, Functions, LogOptions, LogStore, Outside, OutsideOptions, SystemResolver,
+};
 use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
 use basalt_listener::{Client, Request, RequestBody, Route};
 use basalt_store::{Store, StoreId};
@@ -42,6 +45,9 @@ pub struct Settings {
     pub keys: Keys,
     pub options: Options,
     pub data: basalt_data::Options,
+    pub functions: basalt_functions::Options,
+    /// Networks that webhooks may be in.
+    pub egress: Vec<Network>,
 }
 
 impl Default for Settings {
@@ -65,6 +71,11 @@ impl Default for Settings {
                 sanitize_refusals: false,
                 ..basalt_data::Options::default()
             },
+            functions: basalt_functions::Options {
+                webhook_key: secret("hook-key"),
+                ..basalt_functions::Options::default()
+            },
+            egress: Network::loopback().to_vec(),
         }
     }
 }
@@ -97,11 +108,29 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         guard_deps,
         basalt_identity::Options::default(),
     ));
+    let limits = settings.options.limits.clone();
+    let wire = ParseWire::new(APP, &settings.options.public_url, limits, clock.clone());
+    let outside = OutsideOptions {
+        egress: Egress::new(settings.egress),
+        answer_bytes_max: 64 * 1024,
+        ..OutsideOptions::default()
+    };
+    let logs = dir.path().join("logs");
+    let logs = LogStore::open(logs, LogOptions::default(), clock.clone()).unwrap();
+    let hooks = basalt_functions::Deps {
+        app: AppId::new(APP),
+        store: store.clone(),
+        clock: clock.clone(),
+        wire: Arc::new(wire),
+        outside: Outside::new(outside, Arc::new(SystemResolver)),
+        logs: logs.app("1"),
+    };
+    let functions = Functions::open(hooks, settings.functions).await.unwrap();
     let deps = Deps {
         store,
         clock: clock.clone(),
         rng,
-        hooks: Arc::new(NoHooks),
+        hooks: Arc::new(functions.clone()),
         guard: guard.clone(),
     };
     let data = Data::new(deps, settings.data);
@@ -110,6 +139,7 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         keys: settings.keys,
         identity: Identity::new(data.clone(), &guard),
         data,
+        functions,
         options: settings.options,
     };
     World {

@@ -454,7 +454,7 @@ async fn what_is_not_there_says_so() {
         ),
     ];
     for name in [
-        "functions/f",
+        "files/f",
         "jobs/j",
         "push",
         "requestPasswordReset",

@@ -26,6 +26,8 @@ pub struct Settings {
     pub tls_key: Option<PathBuf>,
     /// Networks whose forwarding headers count.
     pub trusted_proxies: Vec<Network>,
+    /// Networks in which webhooks may be, besides the internet.
+    pub egress_networks: Vec<Network>,
     /// Opens the admin API, the metrics and the details of health.
     pub operator_token: Option<Secret>,
     /// What is logged.
@@ -56,6 +58,7 @@ impl Default for Settings {
             tls_cert: None,
             tls_key: None,
             trusted_proxies: Vec::new(),
+            egress_networks: Vec::new(),
             operator_token: None,
             log: "info".to_owned(),
             synchronous: Synchronous::Full,
@@ -144,6 +147,12 @@ pub(crate) const SERVER: &[Row<Settings>] = &[
         networks,
         trusted_proxies,
         "networks whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Id` count"
+    ),
+    row!(
+        "egress_networks",
+        networks,
+        egress_networks,
+        "networks in which webhooks may be, besides the internet; in development mode loopback, if none is named"
     ),
     row!(
         "operator_token",
@@ -299,6 +308,36 @@ pub(crate) const LIMITS: &[Row<Settings>] = &[
         count,
         limits.hook_depth_max,
         "how deep hooks may trigger each other"
+    ),
+    row!(
+        "limits.webhook_time_max",
+        duration,
+        limits.webhook_time_max,
+        "time that one call of a webhook may take, waiting for its turn included"
+    ),
+    row!(
+        "limits.webhooks_max",
+        count,
+        limits.webhooks_max,
+        "webhooks of one app that run at once"
+    ),
+    row!(
+        "limits.webhook_answer_bytes_max",
+        bytes,
+        limits.webhook_answer_bytes_max,
+        "answer of a webhook"
+    ),
+    row!(
+        "limits.log_bytes_max",
+        bytes,
+        limits.log_bytes_max,
+        "logs of functions and hooks of one app"
+    ),
+    row!(
+        "limits.log_time_max",
+        duration,
+        limits.log_time_max,
+        "time that a line of those logs is kept"
     ),
     row!(
         "limits.connections_max",

@@ -16,6 +16,24 @@ pub(super) fn boolean(value: &Value) -> Option<bool> {
     }
 }
 
+/// The value as the engines have them.
+pub(super) fn plain(value: &Value) -> basalt_base::Value {
+    use basalt_base::Value as Plain;
+    match value {
+        Value::Null => Plain::Null,
+        Value::Bool(b) => Plain::Bool(*b),
+        Value::Number(n) => n
+            .as_i64()
+            .map_or_else(|| Plain::Double(n.as_f64().unwrap_or_default()), Plain::Int),
+        Value::String(text) => Plain::String(text.clone()),
+        Value::Array(items) => Plain::Array(items.iter().map(plain).collect()),
+        Value::Object(map) => {
+            let entries = map.iter().map(|(name, item)| (name.clone(), plain(item)));
+            Plain::Map(entries.collect())
+        }
+    }
+}
+
 pub(super) fn whole(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64(),

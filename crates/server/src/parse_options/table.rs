@@ -299,7 +299,11 @@ pub(crate) const OPTIONS: &[Row] = &[
     },
     not_built!("push"),
     not_built!("query"),
-    not_built!("rateLimit"),
+    honoured!(
+        "rateLimit",
+        "{ requestPath, requestTimeWindow: ms, requestCount, requestMethods, includeMasterKey, includeInternalRequests, errorResponseMessage, zone }, or a list of them",
+        rate_limit
+    ),
     key!(
         "readOnlyMasterKey",
         read_only_master_key,
@@ -541,6 +545,19 @@ fn verbose(target: &mut Target<'_>, value: &Value) -> Result<()> {
         set_log(target, "debug");
     }
     Ok(())
+}
+
+fn rate_limit(product: &mut Product, value: &Value) -> Option<()> {
+    let items = match value {
+        Value::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let rule = |item: &Value| {
+        let rule = basalt_api_parse::rate_rule(&read::plain(item)).ok()?;
+        rule.path.is_some().then_some(rule)
+    };
+    product.functions.rate_limits = items.iter().map(rule).collect::<Option<_>>()?;
+    Some(())
 }
 
 fn idempotency(product: &mut Product, value: &Value) -> Option<()> {

@@ -1,0 +1,220 @@
+//! The engine of one app: hooks as `data` calls them, functions as clients do.
+
+mod run;
+mod triggers;
+mod users;
+
+use crate::admission::Admission;
+use crate::hook::{Hook, NewHook, On};
+use crate::invocation::{Reply, What, Wire};
+use crate::log::Logs;
+use crate::rate::{RateLimits, RateRequest, RateRule};
+use crate::registry::Registry;
+use crate::{Outside, errors, rows};
+use arc_swap::ArcSwap;
+use basalt_base::{AppId, Clock, Map, Reason, Result, Secret, Value};
+use basalt_data::Call;
+use basalt_store::AppStore;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the engine needs from outside.
+#[derive(Clone)]
+pub struct Deps {
+    /// The app.
+    pub app: AppId,
+    /// Its store.
+    pub store: Arc<dyn AppStore>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The protocol of webhooks.
+    pub wire: Arc<dyn Wire>,
+    /// The way to webhooks.
+    pub outside: Outside,
+    /// The app's logs.
+    pub logs: Logs,
+}
+
+/// Settings of one app.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Proves to webhooks who calls.
+    pub webhook_key: Option<Secret>,
+    /// How long one call of a webhook may take, waiting for its turn included.
+    pub call_time_max: Duration,
+    /// Most webhooks of the app that run at once.
+    pub calls_max: usize,
+    /// How deep hooks may be within each other.
+    pub depth_max: usize,
+    /// How often paths may be asked for.
+    pub rate_limits: Vec<RateRule>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            webhook_key: None,
+            call_time_max: Duration::from_secs(15),
+            calls_max: 64,
+            depth_max: 16,
+            rate_limits: Vec::new(),
+        }
+    }
+}
+
+/// Hooks and functions of one app. Cheap to clone.
+#[derive(Clone)]
+pub struct Functions {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    deps: Deps,
+    options: Options,
+    /// Replaced as a whole when a hook is declared or removed, here or on another node.
+    registry: ArcSwap<Registry>,
+    /// Held while the registry is read again, so that an older state never replaces a newer one.
+    loading: tokio::sync::Mutex<()>,
+    admission: Admission,
+    rates: RateLimits,
+    /// The rules of the settings and of validators.
+    rules: ArcSwap<Vec<RateRule>>,
+}
+
+impl Functions {
+    /// The engine of an app with the hooks that its store holds.
+    pub async fn open(deps: Deps, options: Options) -> Result<Self> {
+        let functions = Self {
+            inner: Arc::new(Inner {
+                registry: ArcSwap::default(),
+                loading: tokio::sync::Mutex::default(),
+                admission: Admission::new(options.calls_max),
+                rates: RateLimits::new(Arc::clone(&deps.clock)),
+                rules: ArcSwap::from_pointee(options.rate_limits.clone()),
+                deps,
+                options,
+            }),
+        };
+        functions.reload().await?;
+        Ok(functions)
+    }
+
+    /// Reads the hooks again: after a change here, and when another node made one.
+    pub async fn reload(&self) -> Result<()> {
+        let inner = &*self.inner;
+        let _loading = inner.loading.lock().await;
+        let hooks = rows::load(&*inner.deps.store, &*inner.deps.wire).await?;
+        let mut rules = inner.options.rate_limits.clone();
+        rules.extend(hooks.iter().filter_map(Hook::rate_rule));
+        inner.rules.store(Arc::new(rules));
+        inner.registry.store(Arc::new(Registry::new(hooks)));
+        Ok(())
+    }
+
+    /// Whether there is any hook or function.
+    pub fn is_empty(&self) -> bool {
+        self.inner.registry.load().is_empty()
+    }
+
+    /// The logs of the app.
+    pub fn logs(&self) -> &Logs {
+        &self.inner.deps.logs
+    }
+
+    /// All functions, by name.
+    pub fn functions(&self) -> Vec<Arc<Hook>> {
+        self.inner.registry.load().functions()
+    }
+
+    /// All triggers, by collection and kind.
+    pub fn triggers(&self) -> Vec<Arc<Hook>> {
+        self.inner.registry.load().triggers()
+    }
+
+    /// The hook that is declared for this.
+    pub fn hook(&self, on: &On) -> Option<Arc<Hook>> {
+        self.inner.registry.load().get(on).cloned()
+    }
+
+    /// Declares a hook, the first one for this or (`replace`) in the place of another one. Errors:
+    /// `InvalidHook`, `DuplicateValue` when another one was declared at the same time.
+    pub async fn declare(&self, hook: &NewHook, replace: bool) -> Result<()> {
+        let inner = &*self.inner;
+        hook.check()?;
+        if let Some(validator) = &hook.validator {
+            inner.deps.wire.validator(validator)?;
+        }
+        let known = self.hook(&hook.on).filter(|_| replace);
+        let known = known.as_ref().map(|hook| &*hook.id);
+        let now = inner.deps.clock.now();
+        rows::save(&*inner.deps.store, hook, known, now).await?;
+        self.reload().await
+    }
+
+    /// Removes a hook; one that is not there is no error.
+    pub async fn remove(&self, on: &On) -> Result<()> {
+        let inner = &*self.inner;
+        let Some(hook) = self.hook(on) else {
+            return Ok(());
+        };
+        let now = inner.deps.clock.now();
+        match rows::remove(&*inner.deps.store, &hook.id, now).await {
+            Err(e) if e.reason() == Reason::ObjectNotFound => {}
+            other => other?,
+        }
+        self.reload().await
+    }
+
+    /// Counts a request by the rules about it. Errors: `RequestLimit`.
+    pub fn check_rate(&self, request: &RateRequest<'_>) -> Result<()> {
+        let rules = self.inner.rules.load();
+        if rules.is_empty() {
+            return Ok(());
+        }
+        self.inner.rates.check(&rules, request)
+    }
+
+    /// Whether requests are counted at all.
+    pub fn has_rate_limits(&self) -> bool {
+        !self.inner.rules.load().is_empty()
+    }
+
+    /// Calls a function; its result, if it has one. Errors: `ScriptFailed` (also for one that does not exist),
+    /// `ValidationFailed`, `Overloaded`.
+    pub async fn call(&self, call: &Call, name: &str, params: Map) -> Result<Option<Value>> {
+        let hook = self.inner.registry.load().function(name).cloned();
+        let hook = hook.ok_or_else(|| errors::unknown_function(name))?;
+        let user = self.inner.user(call).await?;
+        let mut params = params;
+        if let Some(validator) = &hook.validator {
+            let subject = users::subject(call, user.as_ref());
+            validator.check(&subject, &mut params)?;
+        }
+        let params = Value::Map(params);
+        let what = What::Function(name, &params);
+        let run = self
+            .inner
+            .run(&hook, call, what, user.as_ref(), &call.context);
+        let result = run.await;
+        self.inner.log_function(call, name, &params, &result);
+        match result? {
+            Reply::Value(value) => Ok(Some(value)),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Hook {
+    /// The rule that its validator brings along, with its own path and methods.
+    fn rate_rule(&self) -> Option<RateRule> {
+        let mut rule = self.validator.as_ref()?.rate.clone()?;
+        if rule.path.is_none() {
+            let (path, methods) = self.counted()?;
+            rule.path = crate::rate::Pattern::parse(&path).ok();
+            if rule.methods == crate::Methods::All {
+                rule.methods = methods;
+            }
+        }
+        Some(rule)
+    }
+}

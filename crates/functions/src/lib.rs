@@ -1,0 +1,36 @@
+//! Code around what the engines do, and functions that clients call: which there are, who may call
+//! them and how often, where they run, and what they have logged.
+//!
+//! [`Functions`] is the engine of one app. It implements [`basalt_data::Hooks`], so that `data` and
+//! `identity` call it without knowing it. Code runs outside of this process: today as webhooks,
+//! whose requests and replies a protocol's adapter encodes ([`Wire`]), and which are called through
+//! [`Outside`], the one door by which anything here reaches the network.
+//!
+//! What it must never know: routes, SQL, an adapter's encoding of values.
+
+mod admission;
+mod depth;
+mod egress;
+mod engine;
+mod errors;
+mod hook;
+mod invocation;
+mod log;
+mod names;
+mod outside;
+mod rate;
+mod redact;
+mod registry;
+mod rows;
+mod validator;
+
+pub use depth::{DEPTH_HEADER, DEPTH_KEY, depth_of};
+pub use egress::Egress;
+pub use engine::{Deps, Functions, Options};
+pub use hook::{Hook, NewHook, On};
+pub use invocation::{Invocation, Reply, What, Wire};
+pub use log::{Level, LogOptions, LogQuery, LogStore, Logs, Tail};
+pub use names::{trigger, trigger_name};
+pub use outside::{Outside, OutsideOptions, Resolver, SystemResolver};
+pub use rate::{Methods, Pattern, RateLimits, RateRequest, RateRule, Zone};
+pub use validator::{FieldRule, Roles, UserKeys, Validator, ValueType};
