@@ -359,7 +359,7 @@ async fn before_save_decides_what_is_written() {
 }
 
 #[tokio::test]
-async fn finds_deletes_and_log_ins_have_triggers() {
+async fn finds_and_deletes_have_triggers() {
     let w = world().await;
     let receiver = Receiver::start().await;
     for n in 1..=3 {
@@ -406,7 +406,12 @@ async fn finds_deletes_and_log_ins_have_triggers() {
     let id = found["results"][0]["objectId"].as_str().unwrap();
     let refused = send(&w, "master", "DELETE", &format!("/classes/Post/{id}"), "").await;
     assert_eq!(refused.json(), json!({"code": 141, "error": "stays"}));
+}
 
+#[tokio::test]
+async fn log_ins_and_log_outs_have_triggers() {
+    let w = world().await;
+    let receiver = Receiver::start().await;
     receiver.on_request("/login", |body| {
         if body["object"]["username"] == json!("bad") {
             return json!({"error": {"message": "banned"}});
