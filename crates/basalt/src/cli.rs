@@ -4,7 +4,7 @@
     reason = "these comments are the help text, which has no markup"
 )]
 
-use crate::{app, check, settings, up};
+use crate::{app, check, settings, transfer, up};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -100,6 +100,54 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Write all of an app to one file, to move it to another store. An embedded store's server must
+    /// be stopped
+    #[command(
+        after_help = "Example: basalt export main --out main.basalt --data-dir /var/lib/basalt"
+    )]
+    Export(Export),
+    /// Fill an empty app from such a file
+    #[command(after_help = "Example: basalt import main.basalt --data-dir /var/lib/basalt")]
+    Import(Import),
+}
+
+/// `basalt export`
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The app's id; the first app if not given
+    pub app: Option<String>,
+    /// The file to write; it holds password hashes, keep it safe
+    #[arg(long, short, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Go on with a file that was broken off, if the app was not written to since
+    #[arg(long)]
+    pub resume: bool,
+    /// Write the app's keys, too
+    #[arg(long)]
+    pub keys: bool,
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// `basalt import`
+#[derive(Args, Debug)]
+pub struct Import {
+    /// The file to read
+    pub file: PathBuf,
+    /// Id of the app to fill, made if there is none; the file's if not given
+    #[arg(long, value_name = "ID")]
+    pub app: Option<String>,
+    /// Go on with an import of this file that was broken off
+    #[arg(long)]
+    pub resume: bool,
+    /// Take over the keys that the file holds
+    #[arg(long)]
+    pub keys: bool,
+    /// Only check that the file is whole, and say what it holds
+    #[arg(long, conflicts_with_all = ["resume", "keys", "app"])]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub flags: Flags,
 }
 
 /// `basalt app …`
@@ -194,6 +242,8 @@ impl Cli {
             Command::Config(command) => settings::run(command),
             Command::Doctor { flags } => check::doctor(&flags),
             Command::Verify { flags } => check::verify(&flags),
+            Command::Export(arguments) => transfer::export(&arguments),
+            Command::Import(arguments) => transfer::import(&arguments),
         }
     }
 }

@@ -4,6 +4,7 @@ mod app;
 mod check;
 mod cli;
 mod settings;
+mod transfer;
 mod up;
 
 use clap::Parser;

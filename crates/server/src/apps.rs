@@ -52,7 +52,7 @@ struct Entry {
 }
 
 /// Names in an app's row of the registry.
-const DECLARED: &str = "declared";
+pub(crate) const DECLARED: &str = "declared";
 const NEW_CLASSES: &str = "new_classes_open";
 const PARSE: &str = "parse";
 
@@ -75,6 +75,10 @@ impl AppTable {
         registers: bool,
     ) -> Result<Self> {
         let mut rows = parts.store.system().apps().await?;
+        let unfinished = rows.iter().filter(|row| is_unfinished(row));
+        let unfinished: Vec<_> = unfinished
+            .map(|row| row.app_id.as_str().to_owned())
+            .collect();
         let table = Self {
             parts,
             settings,
@@ -83,7 +87,11 @@ impl AppTable {
             open: AtomicUsize::new(0),
             uses: AtomicU64::new(0),
         };
+        rows.retain(|row| !unfinished.iter().any(|id| row.app_id.as_str() == id));
         for app in table.settings.apps.clone() {
+            if unfinished.contains(&app.id) {
+                continue;
+            }
             let at = rows.iter().position(|row| row.app_id.as_str() == app.id);
             let row = match at {
                 Some(at) => rows.swap_remove(at),
@@ -104,9 +112,7 @@ impl AppTable {
     }
 
     async fn register(&self, id: &str, settings: Map) -> Result<AppRow> {
-        let mut number = [0; 8];
-        self.parts.rng.fill(&mut number);
-        let account = format!("{:012}", u64::from_le_bytes(number) % 1_000_000_000_000);
+        let account = crate::transfer::account(&*self.parts.rng);
         let system = self.parts.store.system();
         let now = self.parts.clock.now();
         system
@@ -338,7 +344,16 @@ fn no_app() -> Error {
     Error::new(Reason::ObjectNotFound, "No such app.")
 }
 
-fn declared_row() -> Map {
+/// Whether an import left the app half filled; says so.
+fn is_unfinished(row: &AppRow) -> bool {
+    let unfinished = basalt_transfer::is_importing(&row.settings);
+    if unfinished {
+        tracing::error!(app = %row.app_id, "the import of this app was not finished; it is not served");
+    }
+    unfinished
+}
+
+pub(crate) fn declared_row() -> Map {
     Map::from_iter([(DECLARED.to_owned(), Value::Bool(true))])
 }
 

@@ -21,6 +21,7 @@ mod product;
 mod run;
 mod sample;
 pub mod tools;
+pub mod transfer;
 
 pub use doctor::{Finding, Severity, doctor};
 pub use logging::start as start_logging;

@@ -18,6 +18,7 @@ use basalt_store_sqlite::SqliteStore;
 use std::collections::HashSet;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A server that is ready to answer.
 #[derive(Clone, Debug)]
@@ -164,11 +165,18 @@ fn outside(settings: &Settings) -> Outside {
 }
 
 pub(crate) fn parts(settings: &Settings) -> Result<Parts> {
+    let usual = basalt_store_sqlite::Options::default().snapshot_age_max;
+    parts_with(settings, usual)
+}
+
+/// The same, with snapshots that may be kept for so long.
+pub(crate) fn parts_with(settings: &Settings, snapshot_age_max: Duration) -> Result<Parts> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rng: Arc<dyn Rng> = Arc::new(basalt_base::OsRng);
     let options = basalt_store_sqlite::Options {
         synchronous: settings.synchronous,
         record_bytes_max: settings.limits.object_bytes_max,
+        snapshot_age_max,
         ..basalt_store_sqlite::Options::default()
     };
     let store: Arc<dyn Store> = SqliteStore::open(&settings.data_dir, options)?;

@@ -3,7 +3,7 @@
 use crate::apps::AppTable;
 use crate::config::Settings;
 use crate::keys::{self, KeyStore};
-use crate::run;
+use crate::{run, transfer};
 use basalt_api_admin::{AdminApps, NewApp};
 use basalt_base::{Error, OsRng, Reason, Result, Secret};
 use serde_json::{Map, Value};
@@ -39,7 +39,12 @@ pub async fn make_app(
 }
 
 /// Deletes all data of an app. Errors: `StoreLocked` while a server runs.
+///
+/// An app whose import was not finished is emptied, too, and can be imported again.
 pub async fn clear_app(settings: &Settings, id: &str) -> Result<()> {
+    if transfer::give_up(settings, id).await? {
+        return Ok(());
+    }
     table(settings).await?.clear(id).await
 }
 
@@ -81,6 +86,11 @@ pub async fn verify(settings: &Settings) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for row in parts.store.system().apps().await? {
         let id = &row.app_id;
+        if basalt_transfer::is_importing(&row.settings) {
+            problems.push(format!(
+                "{id}: its import was not finished; it is not served"
+            ));
+        }
         let outcome = match parts.store.open_app(row.store_id).await {
             Ok(app) => app.verify().await,
             Err(error) => Err(error),

@@ -13,7 +13,7 @@ mod record;
 mod write;
 
 pub use parse::decode;
-pub use record::{decode_record, encode_record};
+pub use record::{decode_record, encode_portable, encode_record, portable_record};
 pub use write::{encode, encode_for_sorting, encode_to_string};
 
 /// How deep a stored value may nest. Far above what adapters let in, and shallow enough that

@@ -15,6 +15,7 @@ const ENGINES: &[&str] = &[
     "identity",
     "live",
     "flow",
+    "transfer",
 ];
 /// Packages that speak HTTP.
 const HTTP: &[&str] = &[

@@ -1,6 +1,6 @@
 //! Commands that need no server.
 
-use crate::program::{basalt, on, run};
+use crate::program::{MASTER, Ran, Server, basalt, on, run};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -102,4 +102,57 @@ fn the_doctor_fails_on_errors_only() {
         !readable.good && readable.out.contains("can be read by others"),
         "{readable:?}"
     );
+}
+
+#[test]
+fn an_app_moves_by_a_file() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [one, other] = [folders[0].path(), folders[1].path()];
+    let server = Server::start(&mut basalt(&["serve", "--mode", "development"]), one);
+    let master = format!("HTTP\r\nX-Parse-Master-Key: {MASTER}");
+    let object = r#"{"title":"moved","at":{"__type":"Date","iso":"2026-01-01T00:00:00.000Z"}}"#;
+    let made = server.request(&format!("POST /parse/classes/Post {master}"), object);
+    assert!(made.contains("201 Created"), "{made}");
+    let user = r#"{"username":"ann","password":"secret of ann"}"#;
+    server.request(&format!("POST /parse/users {master}"), user);
+    let path = one.join("main.basalt");
+    let file = path.to_str().unwrap();
+    let busy = on(one, &["export", "--out", file]);
+    assert!(
+        !busy.good && busy.err.contains("Another server"),
+        "{busy:?}"
+    );
+    assert!(server.stop().0);
+    let exported = on(one, &["export", "main", "--out", file]);
+    assert!(
+        exported.good && exported.out.contains("Post  1 objects"),
+        "{exported:?}"
+    );
+    assert!(!on(one, &["export", "--out", file]).good);
+    let looked = run(&mut basalt(&["import", "--dry-run", file]));
+    assert!(
+        looked.good && looked.out.contains("holds app main"),
+        "{looked:?}"
+    );
+    let imported = on(other, &["import", file]);
+    assert!(
+        imported.good && imported.err.contains("comparing"),
+        "{imported:?}"
+    );
+    let content = |ran: &Ran| {
+        ran.out
+            .lines()
+            .find(|l| l.starts_with("content "))
+            .map(str::to_owned)
+    };
+    assert_eq!(content(&imported), content(&exported));
+    assert!(!on(other, &["import", file]).good);
+    let named = on(other, &["import", file, "--app", "../x"]);
+    assert!(named.err.contains("can't be used here"), "{named:?}");
+    let server = Server::start(&mut basalt(&["serve", "--mode", "development"]), other);
+    let found = server.request(&format!("GET /parse/classes/Post {master}"), "");
+    assert!(found.contains("\"moved\""), "{found}");
+    let entered = server.request(&format!("POST /parse/login {master}"), user);
+    assert!(entered.contains("sessionToken"), "{entered}");
+    assert!(server.stop().0);
 }

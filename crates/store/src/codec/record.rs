@@ -9,6 +9,15 @@ use std::sync::Arc;
 
 /// The storage JSON of an object: id, times, revision, ACL and every field.
 pub fn encode_record(record: &Record) -> String {
+    encode_parts(record, true)
+}
+
+/// The same without the revision, which is of no use in another store.
+pub fn encode_portable(record: &Record) -> String {
+    encode_parts(record, false)
+}
+
+fn encode_parts(record: &Record, with_rev: bool) -> String {
     let mut out = String::with_capacity(1_024);
     out.push_str("{\"id\":");
     text(&record.id, &mut out);
@@ -16,9 +25,11 @@ pub fn encode_record(record: &Record) -> String {
     write_timestamp(record.created_at, &mut out);
     out.push_str(",\"updated\":");
     write_timestamp(record.updated_at, &mut out);
-    out.push_str(",\"rev\":");
-    // The same bits as int64; storage JSON has no larger whole numbers.
-    integer(record.rev.cast_signed(), &mut out);
+    if with_rev {
+        out.push_str(",\"rev\":");
+        // The same bits as int64; storage JSON has no larger whole numbers.
+        integer(record.rev.cast_signed(), &mut out);
+    }
     acl_list("read", record.acl.read.as_deref(), &mut out);
     acl_list("write", record.acl.write.as_deref(), &mut out);
     out.push_str(",\"fields\":{");
@@ -47,6 +58,13 @@ pub fn decode_record(text: &str) -> Result<Record> {
         return Err(corrupt("an object image that is no map"));
     };
     from_map(map).ok_or_else(|| corrupt("an object image with a missing or broken part"))
+}
+
+/// Reads what [`encode_portable`] wrote, from its decoded form; `None` when a part is missing or
+/// broken. The revision is 0.
+pub fn portable_record(mut map: Map) -> Option<Record> {
+    map.insert("rev".to_owned(), Value::Int(0));
+    from_map(map)
 }
 
 fn from_map(mut map: Map) -> Option<Record> {
