@@ -53,6 +53,29 @@ impl Timestamp {
         Self::from_millis(self.millis())
     }
 
+    /// The instant `duration` earlier.
+    pub fn minus(self, duration: std::time::Duration) -> Self {
+        let seconds = self.seconds.saturating_sub_unsigned(duration.as_secs());
+        match self.nanos.checked_sub(duration.subsec_nanos()) {
+            Some(nanos) => Self { seconds, nanos },
+            None => Self {
+                seconds: seconds.saturating_sub(1),
+                nanos: self.nanos + 1_000_000_000 - duration.subsec_nanos(),
+            },
+        }
+    }
+
+    /// The time from `earlier` to this, zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> std::time::Duration {
+        if earlier >= self {
+            return std::time::Duration::ZERO;
+        }
+        let nanos = (1_000_000_000 + self.nanos - earlier.nanos) % 1_000_000_000;
+        let borrow = i64::from(self.nanos < earlier.nanos);
+        let seconds = self.seconds.saturating_sub(earlier.seconds) - borrow;
+        std::time::Duration::new(seconds.unsigned_abs(), nanos)
+    }
+
     /// The instant `duration` later, saturating.
     pub fn plus(self, duration: std::time::Duration) -> Self {
         let seconds = self.seconds.saturating_add_unsigned(duration.as_secs());
