@@ -154,10 +154,12 @@ async fn create(
     ddl.execute(&insert, &[&key, &&**name, &map_text(rules), &signed])
         .await?;
     ddl.run(&format!(
-        "CREATE TABLE {}.t{id} (_n BIGINT PRIMARY KEY, _id TEXT COLLATE \"C\" NOT NULL UNIQUE,
+        "CREATE TABLE {name}.t{id} (_n BIGINT PRIMARY KEY, _id TEXT COLLATE \"C\" NOT NULL UNIQUE,
             _created BIGINT NOT NULL, _updated BIGINT NOT NULL, _rev BIGINT NOT NULL,
-            _rperm TEXT[], _wperm TEXT[], _x JSONB)",
-        schema.name
+            _rperm TEXT[], _wperm TEXT[], _x JSONB);
+         CREATE INDEX a{id} ON {name}.t{id} USING gin (_rperm) WITH (fastupdate = off);
+         CREATE INDEX n{id} ON {name}.t{id} (_n) WHERE _rperm IS NULL",
+        name = schema.name
     ))
     .await?;
     let collection = Collection {

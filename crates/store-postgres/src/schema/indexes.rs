@@ -104,7 +104,9 @@ fn special(layout: &Layout, index: &IndexDef) -> Option<String> {
         .map(|c| format!("{} jsonb_path_ops", c.physical()))
         .collect();
     if !nested.is_empty() {
-        return Some(format!("USING gin ({})", nested.join(", ")));
+        // What is not merged yet is searched in full, so it stays short; in KiB.
+        let limit = "gin_pending_list_limit = 512";
+        return Some(format!("USING gin ({}) WITH ({limit})", nested.join(", ")));
     }
     match fields.as_slice() {
         [column] if column.shape == Shape::Geo => {

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test fails the test")]
 
 mod conformance;
+mod queries;
 mod support;

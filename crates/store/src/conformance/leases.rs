@@ -10,7 +10,7 @@ const LONG: Duration = Duration::from_mins(10);
 const SHORT: Duration = Duration::from_millis(1);
 
 /// Both kinds of leases.
-async fn each<'a>(f: &'a Fixture) -> [&'a dyn Leases; 2] {
+async fn each(f: &Fixture) -> [&dyn Leases; 2] {
     [f.app.leases(), f.store.system().leases()]
 }
 
