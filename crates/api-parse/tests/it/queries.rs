@@ -160,3 +160,42 @@ async fn aggregates_need_the_master_key() {
         "Invalid aggregate stage '$teleport'."
     );
 }
+
+#[tokio::test]
+async fn ids_of_what_a_list_refers_to_can_be_compared() {
+    let world = world().await;
+    let a = make(&world, "", "Target", "{}").await;
+    let b = make(&world, "", "Target", "{}").await;
+    let pointer =
+        |id: &str| format!(r#"{{"__type":"Pointer","className":"Target","objectId":"{id}"}}"#);
+    let list = |list: &str, n: u32| format!(r#"{{"n":{n},"list":[{list}],"o":{{"l":[{list}]}}}}"#);
+    for (n, items) in [
+        (1, pointer(&a)),
+        (2, pointer(&b)),
+        (3, format!(r#"{{"objectId":"{a}"}}"#)),
+        (4, String::new()),
+    ] {
+        make(&world, "", "Holder", &list(&items, n)).await;
+    }
+    for (filter, found) in [
+        (format!(r#"{{"list.objectId":"{a}"}}"#), "1,3"),
+        (format!(r#"{{"o.l.objectId":"{b}"}}"#), "2"),
+        (
+            format!(r#"{{"list.objectId":{{"$in":["{a}","{b}"]}}}}"#),
+            "1,2,3",
+        ),
+        (format!(r#"{{"list.objectId":{{"$ne":"{a}"}}}}"#), "2,4"),
+        (
+            format!(r#"{{"list.objectId":{{"$nin":["{a}","{b}"]}}}}"#),
+            "4",
+        ),
+        (r#"{"list.objectId":"none"}"#.to_owned(), ""),
+    ] {
+        let target = format!("/classes/Holder?order=n&where={}", encoded(&filter));
+        let answer = send(&world, "", "GET", &target, "").await;
+        let json = answer.json();
+        let numbers = json["results"].as_array().unwrap().iter();
+        let numbers: Vec<String> = numbers.map(|o| o["n"].to_string()).collect();
+        assert_eq!(numbers.join(","), found, "{filter} {}", answer.text);
+    }
+}

@@ -130,7 +130,7 @@ impl Scope<'_> {
                 self.check_path(&path)?;
                 match self.join_of(&path) {
                     Some(join) => related_test(join, &path, test)?,
-                    None => Planned::Done(Filter::Test(path, test)),
+                    None => Planned::Done(self.test(path, test)?),
                 }
             }
             Where::OnTime(path, test) => {
@@ -169,6 +169,71 @@ impl Scope<'_> {
             }
             Where::RelatedTo { owner, field } => self.related_to(owner, &field, asked)?,
         })
+    }
+
+    /// A test; one of the ids in a list or map is also one of the ids of the objects that those
+    /// refer to.
+    fn test(&self, path: Path, test: Test) -> Result<Filter> {
+        let Some((above, ids, negated)) = self.referenced_ids(&path, &test) else {
+            return Ok(Filter::Test(path, test));
+        };
+        let collections = || {
+            let names = self.catalogue.collections.keys();
+            names.filter(|name| names::is_collection(name))
+        };
+        let max = self.core.options.limits.list_values_max;
+        if ids.len().saturating_mul(collections().count()) > max {
+            return Err(errors::too_complex(
+                "The query compares too many ids within lists.".to_owned(),
+            ));
+        }
+        let reference = |collection: &Arc<str>, id: &str| {
+            Value::Reference(Reference {
+                collection: collection.to_string(),
+                id: id.to_owned(),
+            })
+        };
+        let references = ids
+            .iter()
+            .flat_map(|id| collections().map(move |name| reference(name, id)))
+            .collect();
+        Ok(if negated {
+            let no_reference = Filter::Test(above, Test::NotIn(references));
+            Filter::And(vec![Filter::Test(path, test), no_reference])
+        } else {
+            let reference = Filter::Test(above, Test::In(references));
+            Filter::Or(vec![Filter::Test(path, test), reference])
+        })
+    }
+
+    /// What is compared when the path leads to the ids of what a list or map holds: where the
+    /// references would be, the ids, and whether they must not be there.
+    fn referenced_ids(&self, path: &Path, test: &Test) -> Option<(Path, Vec<String>, bool)> {
+        let FieldRef::Named(root) = &path.root else {
+            return None;
+        };
+        let (last, above) = path.rest.split_last()?;
+        let field = self.collection?.field(root)?;
+        let holds_references = matches!(field.def.ty, FieldType::Array | FieldType::Object);
+        if **last != *names::ID || !holds_references {
+            return None;
+        }
+        let (values, negated) = match test {
+            Test::Eq(value) => (std::slice::from_ref(value), false),
+            Test::In(values) => (values.as_slice(), false),
+            Test::Ne(value) => (std::slice::from_ref(value), true),
+            Test::NotIn(values) => (values.as_slice(), true),
+            _ => return None,
+        };
+        let ids: Vec<String> = values
+            .iter()
+            .filter_map(|value| value.as_str().map(str::to_owned))
+            .collect();
+        let above = Path {
+            root: path.root.clone(),
+            rest: above.to_vec(),
+        };
+        (!ids.is_empty()).then_some((above, ids, negated))
     }
 
     fn translate_all(&self, list: Vec<Where>, asked: &mut Asked) -> Result<Vec<Planned>> {

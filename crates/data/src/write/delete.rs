@@ -97,8 +97,5 @@ pub(super) fn joins(
         .map(|f| Arc::<str>::from(names::join(name, &f.def.name)))
         .filter(|join| catalogue.collection(join).is_some());
     let others = core.relations.pointing_to(name, catalogue);
-    (
-        own.collect(),
-        others.iter().cloned().map(Into::into).collect(),
-    )
+    (own.collect(), others)
 }

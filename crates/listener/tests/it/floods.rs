@@ -93,14 +93,14 @@ async fn requests_that_are_reset_at_once_end_the_connection() {
 #[tokio::test]
 async fn headers_without_an_end_are_cut_off() {
     let server = start();
-    let received = flood(&server, |n| match n {
-        0 => frame(HEADERS, 0, 1, REQUEST),
-        // A literal field that is never put into a table.
-        _ => {
-            let mut field = vec![0, 1, b'x', 100];
-            field.extend([b'y'; 100]);
-            frame(CONTINUATION, 0, 1, &field.repeat(10))
+    let received = flood(&server, |n| {
+        if n == 0 {
+            return frame(HEADERS, 0, 1, REQUEST);
         }
+        // A literal field that is never put into a table.
+        let mut field = vec![0, 1, b'x', 100];
+        field.extend([b'y'; 100]);
+        frame(CONTINUATION, 0, 1, &field.repeat(10))
     })
     .await;
     assert!(says_goodbye(&received));
@@ -111,9 +111,9 @@ async fn headers_without_an_end_are_cut_off() {
 #[tokio::test]
 async fn empty_continuations_are_cut_off() {
     let server = start();
-    flood(&server, |n| match n {
-        0 => frame(HEADERS, 0, 1, REQUEST),
-        _ => frame(CONTINUATION, 0, 1, &[]),
+    flood(&server, |n| {
+        let kind = if n == 0 { HEADERS } else { CONTINUATION };
+        frame(kind, 0, 1, if n == 0 { REQUEST } else { &[] })
     })
     .await;
     assert!(server.echo.paths().is_empty());
