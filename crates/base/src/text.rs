@@ -7,27 +7,34 @@ pub fn plain_len(text: &[u8]) -> usize {
     // Without a branch for each byte, so that a block is compared at once.
     let is_plain = |block: &&[u8; 16]| !block.iter().fold(false, |found, b| found | is_special(*b));
     let mut from = 16 * blocks.iter().take_while(is_plain).count();
-    if let Some(word) = text[from..].first_chunk::<8>()
-        && !has_special(u64::from_le_bytes(*word))
-    {
-        from += 8;
+    while let Some(word) = text[from..].first_chunk::<8>() {
+        match first_special(*word) {
+            Some(at) => return from + at,
+            None => from += 8,
+        }
+    }
+    // Less than a word is left. The last word of the text ends with it, and begins with bytes that
+    // are known to be plain.
+    if let Some(word) = text.last_chunk::<8>() {
+        return first_special(*word).map_or(text.len(), |at| text.len() - 8 + at);
     }
     let rest = &text[from..];
-    from + rest
-        .iter()
-        .position(|b| is_special(*b))
-        .unwrap_or(rest.len())
+    let special = rest.iter().position(|b| is_special(*b));
+    special.map_or(text.len(), |at| from + at)
 }
 
-/// Whether one of the bytes of a word is special: subtracting borrows from the top bit of a byte
-/// that is too small, and what is equal to a pattern is zero after XOR.
-fn has_special(word: u64) -> bool {
+/// Where the first special byte of a word is: subtracting borrows from the top bit of a byte that
+/// is too small, and what is equal to a pattern is zero after XOR. A borrow may mark bytes after
+/// the first special one, too, but none before it.
+fn first_special(word: [u8; 8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(word);
     let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word;
     let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
     let slashes = below(word ^ (ONES * u64::from(b'\\')), 1);
-    (below(word, 0x20) | quotes | slashes) & TOPS != 0
+    let found = (below(word, 0x20) | quotes | slashes) & TOPS;
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 fn is_special(byte: u8) -> bool {
@@ -93,6 +100,14 @@ mod tests {
             }
             let text = vec![0xff; at];
             assert_eq!(plain_len(&text), at);
+        }
+        // What follows the first special byte does not matter, however the words fall.
+        for length in 1..40 {
+            for at in 0..length {
+                let mut text = vec![b'"'; length];
+                text[..at].fill(b'#');
+                assert_eq!(plain_len(&text), at);
+            }
         }
         assert_eq!(plain_len("é\u{7f} !#[]".as_bytes()), 8);
     }
