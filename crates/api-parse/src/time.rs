@@ -2,65 +2,68 @@
 
 use basalt_base::Timestamp;
 
-const DAY_SECONDS: i64 = 86_400;
+const DAY_MILLIS: i64 = 86_400_000;
 /// JavaScript's range: 100,000,000 days around 1970.
 const MILLIS_MAX: i64 = 8_640_000_000_000_000;
 
 /// Appends `2026-11-21T10:20:30.456Z`; years outside of 0…9999 get a sign and six digits.
 pub fn write(out: &mut Vec<u8>, time: Timestamp) {
     let millis = time.millis().clamp(-MILLIS_MAX, MILLIS_MAX);
-    let seconds = millis.div_euclid(1_000);
-    let (year, month, day) = civil(seconds.div_euclid(DAY_SECONDS));
-    let second = seconds.rem_euclid(DAY_SECONDS);
+    let (year, month, day) = civil(millis.div_euclid(DAY_MILLIS));
+    let of_day = millis.rem_euclid(DAY_MILLIS) as u32;
+    let (second, milli) = (of_day / 1_000, of_day % 1_000);
     let mut text = *b"0000-00-00T00:00:00.000Z";
-    if !(0..=9_999).contains(&year) {
-        let mut digits = *b"+000000";
-        digits[0] = if year < 0 { b'-' } else { b'+' };
-        put(&mut digits[1..], year.abs());
-        out.extend_from_slice(&digits);
+    let mut pair = |at: usize, number: u32| text[at..at + 2].copy_from_slice(&two_digits(number));
+    let short = (0..=9_999).contains(&year);
+    if short {
+        pair(0, year as u32 / 100);
+        pair(2, year as u32 % 100);
     }
-    put(&mut text[..4], year);
-    let second = second as u32;
-    let pairs = [
-        (5, month as u32),
-        (8, day as u32),
-        (11, second / 3_600),
-        (14, second / 60 % 60),
-        (17, second % 60),
-    ];
-    for (at, number) in pairs {
-        text[at] += (number / 10) as u8;
-        text[at + 1] += (number % 10) as u8;
-    }
-    put(&mut text[20..23], millis.rem_euclid(1_000));
-    let from = if (0..=9_999).contains(&year) { 0 } else { 4 };
-    out.extend_from_slice(&text[from..]);
-}
-
-/// Fills the places with the last digits of a number.
-fn put(places: &mut [u8], number: i64) {
-    let mut left = number.unsigned_abs() as u32;
-    for place in places.iter_mut().rev() {
-        *place = b'0' + (left % 10) as u8;
-        left /= 10;
+    pair(5, month);
+    pair(8, day);
+    pair(11, second / 3_600);
+    pair(14, second / 60 % 60);
+    pair(17, second % 60);
+    pair(20, milli / 10);
+    text[22] = b'0' + (milli % 10) as u8;
+    if short {
+        out.extend_from_slice(&text);
+    } else {
+        let sign = if year < 0 { b'-' } else { b'+' };
+        let year = year.unsigned_abs();
+        out.push(sign);
+        for part in [year / 10_000, year / 100 % 100, year % 100] {
+            out.extend_from_slice(&two_digits(part));
+        }
+        out.extend_from_slice(&text[4..]);
     }
 }
 
-/// The date of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
+/// A number below 100.
+fn two_digits(number: u32) -> [u8; 2] {
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
+}
+
+/// The date of a day of the range above, counted from 1970-01-01, in the proleptic Gregorian
+/// calendar.
+fn civil(days: i64) -> (i32, u32, u32) {
+    /// Eras of 400 years are alike; so many more make every day of the range positive.
+    const ERAS: u32 = 700;
+    const ERA_DAYS: u32 = 146_097;
+    // From 1 March of the year 0, so that a leap day ends its year.
+    let shifted = (days + i64::from(719_468 + ERAS * ERA_DAYS)) as u32;
+    let (era, of_era) = (shifted / ERA_DAYS, shifted % ERA_DAYS);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
+    let (month, later) = if shifted_month < 10 {
+        (shifted_month + 3, 0)
     } else {
-        shifted_month - 9
+        (shifted_month - 9, 1)
     };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    let year = (era * 400 + year_of_era + later).cast_signed() - (ERAS * 400).cast_signed();
+    (year, month, day)
 }
 
 fn days(year: i64, month: i64, day: i64) -> i64 {
@@ -91,7 +94,7 @@ pub fn parse(text: &str) -> Option<Timestamp> {
     if day > next - first {
         return None;
     }
-    let mut millis = (first + day - 1) * DAY_SECONDS * 1_000;
+    let mut millis = (first + day - 1) * DAY_MILLIS;
     if !cursor.0.is_empty() {
         cursor.eat(b'T').or_else(|| cursor.eat(b' '))?;
         millis += cursor.clock()?;

@@ -71,19 +71,26 @@ pub fn list<T>(
 
 /// Writes text with quotes.
 pub fn string(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
-    out.reserve(rest.len() + 2);
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    loop {
-        let (plain, special) = rest.split_at(plain_len(rest));
-        out.extend_from_slice(plain);
-        let Some((byte, after)) = special.split_first() else {
-            break;
-        };
-        escape(out, *byte);
-        rest = after;
+    let (plain, rest) = text.as_bytes().split_at(plain_len(text.as_bytes()));
+    out.extend_from_slice(plain);
+    if !rest.is_empty() {
+        escaped(out, rest);
     }
     out.push(b'"');
+}
+
+/// Writes text from its first special byte on.
+#[cold]
+fn escaped(out: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        escape(out, *byte);
+        let (plain, special) = after.split_at(plain_len(after));
+        out.extend_from_slice(plain);
+        rest = special;
+    }
 }
 
 fn escape(out: &mut Vec<u8>, byte: u8) {
