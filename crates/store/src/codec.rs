@@ -12,7 +12,7 @@ mod parse;
 mod record;
 mod write;
 
-pub use parse::decode;
+pub use parse::{Entries, decode};
 pub use record::{decode_record, encode_portable, encode_record, portable_record};
 pub use write::{encode, encode_for_sorting, encode_to_string};
 

@@ -1,6 +1,7 @@
 //! Objects as rows: columns to values and back.
 
 mod acl;
+mod jsonb;
 mod read;
 mod write;
 

@@ -1,6 +1,6 @@
 //! From columns to values.
 
-use super::acl;
+use super::{acl, jsonb};
 use crate::error::{Typed, corrupt};
 use crate::schema::{Column, Shape};
 use basalt_base::{GeoPoint, Reference, Result, Timestamp, Value};
@@ -74,10 +74,7 @@ pub(crate) fn value(row: &Row<'_>, at: usize, column: &Column) -> Result<Option<
         (Shape::Boolean, ValueRef::Integer(n)) => Some(Value::Bool(n != 0)),
         (Shape::Date, ValueRef::Integer(ms)) => Some(Value::Timestamp(Timestamp::from_millis(ms))),
         (Shape::Bytes, ValueRef::Blob(bytes)) => Some(Value::Bytes(bytes.to_vec())),
-        (Shape::Json, ValueRef::Text(_)) => match first.as_str() {
-            Ok(text) => Some(codec::decode(text)?),
-            Err(_) => None,
-        },
+        (Shape::Json, ValueRef::Blob(blob)) => Some(jsonb::decode(blob)?),
         (Shape::Geo, ValueRef::Real(latitude)) => match row.get_ref(at + 1).typed()? {
             ValueRef::Real(longitude) => Some(Value::Geo(GeoPoint {
                 latitude,

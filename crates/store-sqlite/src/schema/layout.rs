@@ -89,7 +89,6 @@ impl Column {
         let _ = match self.shape {
             Shape::Nothing => Ok(()),
             Shape::Geo => write!(out, ", c{id}_lat, c{id}_lng"),
-            Shape::Json => write!(out, ", json(c{id})"),
             _ => write!(out, ", c{id}"),
         };
     }

@@ -92,34 +92,18 @@ impl Parser<'_> {
 
     fn object(&mut self, depth: usize) -> Result<Value> {
         self.at += 1;
-        let mut map = Map::new();
-        let mut places = None;
+        let mut entries = Entries::default();
         if self.take(b'}') {
-            return Ok(Value::Map(map));
+            return entries.close();
         }
         loop {
             self.blanks();
-            let mut key = self.string()?;
+            let key = self.string()?;
             self.expect(b':')?;
             let value = self.value(depth)?;
-            if key == "$o" {
-                places = Some(value);
-            } else if key.starts_with('$') {
-                if !key.starts_with("$$") {
-                    // A tag stands alone.
-                    return if map.is_empty() && self.take(b'}') {
-                        untag(&key, value)
-                    } else {
-                        Err(corrupt("a tag among other keys"))
-                    };
-                }
-                key.remove(0);
-                map.insert(key, value);
-            } else {
-                map.insert(key, value);
-            }
+            entries.add(key, value)?;
             if self.take(b'}') {
-                return in_places(map, places.as_ref()).map(Value::Map);
+                return entries.close();
             }
             self.expect(b',')?;
         }
@@ -231,6 +215,50 @@ fn in_places(sorted: Map, places: Option<&Value>) -> Result<Map> {
         Ok(map)
     } else {
         Err(corrupt("the order of a map's keys"))
+    }
+}
+
+/// The entries of a stored map: what a parser of a store's own form of storage JSON finds between
+/// the braces becomes the map or the value that they stand for.
+#[derive(Default)]
+pub struct Entries {
+    map: Map,
+    /// The order of the keys where the store sorts them.
+    places: Option<Value>,
+    tagged: Option<Value>,
+}
+
+impl Entries {
+    /// Takes the next entry, its key as stored. Errors: `StoreCorrupt`.
+    pub fn add(&mut self, mut key: String, value: Value) -> Result<()> {
+        if self.tagged.is_some() {
+            return Err(corrupt("a tag among other keys"));
+        }
+        if key == "$o" {
+            self.places = Some(value);
+            return Ok(());
+        }
+        if key.starts_with('$') {
+            if !key.starts_with("$$") {
+                // A tag stands alone.
+                if !self.map.is_empty() {
+                    return Err(corrupt("a tag among other keys"));
+                }
+                self.tagged = Some(untag(&key, value)?);
+                return Ok(());
+            }
+            key.remove(0);
+        }
+        self.map.insert(key, value);
+        Ok(())
+    }
+
+    /// What the entries stand for. Errors: `StoreCorrupt`.
+    pub fn close(self) -> Result<Value> {
+        match self.tagged {
+            Some(value) => Ok(value),
+            None => in_places(self.map, self.places.as_ref()).map(Value::Map),
+        }
     }
 }
 
