@@ -18,6 +18,15 @@ const CACHED_BYTES_MAX: usize = 16 * 1024;
 /// The object of that id and its row number.
 pub(crate) fn by_id(session: &Session, layout: &Layout, id: &str) -> Result<Option<(i64, Record)>> {
     let mut statement = session.conn.prepare_cached(&layout.get_sql).typed()?;
+    one(&mut statement, layout, id)
+}
+
+/// What a layout's statement for one object finds.
+pub(super) fn one(
+    statement: &mut Statement<'_>,
+    layout: &Layout,
+    id: &str,
+) -> Result<Option<(i64, Record)>> {
     statement.raw_bind_parameter(1, id).typed()?;
     let mut rows = statement.raw_query();
     let Some(row) = rows.next().typed()? else {

@@ -3,8 +3,9 @@
 //! A prepared statement for each id beats one statement for the list: the list would travel as
 //! JSON, and its rows would be sorted.
 
-use super::find::by_id;
+use super::find::one;
 use crate::connection::Session;
+use crate::error::Typed;
 use crate::schema::Layout;
 use basalt_base::Result;
 use basalt_store::{Query, Record, plan};
@@ -16,17 +17,17 @@ pub(super) fn find(
     query: &Query,
 ) -> Option<Result<Vec<Record>>> {
     let wanted = plan::by_id(query)?;
-    let mut found = Vec::with_capacity(wanted.ids.len());
-    for id in &wanted.ids {
-        match by_id(session, layout, id) {
-            Ok(None) => {}
-            Ok(Some((number, record))) => match wanted.fits(&record) {
-                Ok(true) => found.push((number, record)),
-                Ok(false) => {}
-                Err(error) => return Some(Err(error)),
-            },
-            Err(error) => return Some(Err(error)),
+    let read = || {
+        let mut found = Vec::with_capacity(wanted.ids.len());
+        let mut statement = session.conn.prepare_cached(&layout.get_sql).typed()?;
+        for id in &wanted.ids {
+            if let Some((number, record)) = one(&mut statement, layout, id)?
+                && wanted.fits(&record)?
+            {
+                found.push((number, record));
+            }
         }
-    }
-    Some(Ok(wanted.answer(found)))
+        Ok(found)
+    };
+    Some(read().map(|found| wanted.answer(found)))
 }

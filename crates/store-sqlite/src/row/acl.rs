@@ -24,20 +24,16 @@ pub(super) fn encode(entries: &[AclEntry]) -> String {
 
 /// The list from its stored form.
 pub(super) fn decode(text: &str) -> Result<Vec<AclEntry>> {
-    let mut entries = Vec::with_capacity(1);
     if text.is_empty() {
-        return Ok(entries);
+        return Ok(Vec::new());
     }
-    let escaped = text.contains('\\');
-    for line in text.split('\n') {
-        let entry = if escaped {
-            AclEntry::from_token(&unescape(line))
-        } else {
-            AclEntry::from_token(line)
-        };
-        entries.push(entry.ok_or_else(|| corrupt("an ACL entry"))?);
+    let entry = |token: &str| AclEntry::from_token(token).ok_or_else(|| corrupt("an ACL entry"));
+    // Most lists have one entry.
+    if !text.bytes().any(|b| b == b'\n' || b == b'\\') {
+        return Ok(vec![entry(text)?]);
     }
-    Ok(entries)
+    let tokens = text.split('\n').map(unescape);
+    tokens.map(|token| entry(&token)).collect()
 }
 
 /// Whether a stored list lets one of the principals in.
