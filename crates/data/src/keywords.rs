@@ -23,13 +23,20 @@ struct Keyword {
 #[derive(Debug)]
 enum Matcher {
     Text(String),
+    /// A regular expression of letters, digits and underscores: it matches where it occurs.
+    Word(String),
     Pattern(Pattern),
     Value(Value),
+}
+
+fn is_word(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 impl Matcher {
     fn new(value: &serde_json::Value) -> Option<Self> {
         Some(match value {
+            serde_json::Value::String(text) if is_word(text) => Self::Word(text.clone()),
             serde_json::Value::String(text) => {
                 match Pattern::new(text, PatternOptions::default(), PATTERN_BYTES_MAX) {
                     Ok(pattern) => Self::Pattern(pattern),
@@ -45,6 +52,8 @@ impl Matcher {
     fn matches_text(&self, text: &str) -> bool {
         match self {
             Self::Text(own) => own == text,
+            // Most keys are shorter, which is seen without a search.
+            Self::Word(word) => text.len() >= word.len() && text.contains(word.as_str()),
             // What can't be decided in time is refused.
             Self::Pattern(pattern) => pattern.is_match(text).unwrap_or(true),
             Self::Value(_) => false,

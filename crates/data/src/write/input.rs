@@ -144,7 +144,7 @@ impl Size {
         }
         match value {
             Value::String(text) => {
-                if text.contains('\0') {
+                if text.as_bytes().contains(&0) {
                     return Err(Error::new(
                         Reason::InvalidJson,
                         "A text holds the character U+0000, which can't be stored.",
@@ -161,7 +161,7 @@ impl Size {
             }
             Value::Map(map) => {
                 for (key, value) in map {
-                    if key.contains(['$', '.']) {
+                    if key.bytes().any(|b| matches!(b, b'$' | b'.')) {
                         return Err(Error::new(
                             Reason::InvalidNestedKey,
                             "Nested keys should not contain the '$' or '.' characters",
