@@ -119,14 +119,7 @@ fn put(
         before: before.as_ref(),
         after: after.as_ref(),
     };
-    let total = &mut tx.state.log_total;
-    log::append(
-        &tx.session.conn,
-        &entry,
-        tx.now_ms,
-        tx.record_bytes_max,
-        total,
-    )?;
+    log::append(tx, &entry)?;
     Ok(Written::Record {
         before: before.map(Arc::new),
         after: after.map(Arc::new),
@@ -163,14 +156,12 @@ fn taken(id: &str) -> Error {
 }
 
 fn insert(tx: &mut Tx<'_>, layout: &Layout, write: &RecordWrite, record: &Record) -> Result<()> {
-    let number = {
-        let mut statement = tx.conn().prepare_cached(&layout.insert_sql).typed()?;
-        row::bind_record(&mut statement, layout, record)?;
-        statement
-            .raw_execute()
-            .map_err(|error| constraint(layout, &write.id, error))?;
-        tx.conn().last_insert_rowid()
-    };
+    let statement = tx.inserts.get(&tx.session.conn, &layout.insert_sql)?;
+    row::bind_record(statement, layout, record)?;
+    statement
+        .raw_execute()
+        .map_err(|error| constraint(layout, &write.id, error))?;
+    let number = tx.conn().last_insert_rowid();
     tx.dirty = true;
     for column in geo_columns(layout) {
         if let Some(point) = point(record, column) {

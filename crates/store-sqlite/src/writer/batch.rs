@@ -9,7 +9,7 @@ use crate::schema::{Schema, ddl};
 use crate::shared::Common;
 use basalt_base::{Error, Reason, Result, Timestamp};
 use basalt_store::{CollectionId, ReadCheck, Write, WriteBatch, Written};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -26,6 +26,27 @@ pub(super) struct State {
     pub(super) views: HashSet<CollectionId>,
 }
 
+/// A statement that is likely to be the next one again: finding it among all that are cached costs
+/// more than a comparison.
+#[derive(Default)]
+pub(super) struct Recent<'a>(Option<(Box<str>, CachedStatement<'a>)>);
+
+impl<'a> Recent<'a> {
+    /// The statement of this text.
+    pub(super) fn get(
+        &mut self,
+        conn: &'a Connection,
+        sql: &str,
+    ) -> Result<&mut CachedStatement<'a>> {
+        let kept = self.0.take().filter(|(text, _)| **text == *sql);
+        let kept = match kept {
+            Some(kept) => kept,
+            None => (sql.into(), conn.prepare_cached(sql).typed()?),
+        };
+        Ok(&mut self.0.insert(kept).1)
+    }
+}
+
 /// The group's transaction.
 pub(super) struct Tx<'a> {
     pub(super) session: &'a Session,
@@ -40,6 +61,9 @@ pub(super) struct Tx<'a> {
     pub(super) common: Arc<Common>,
     /// What the group did to queues.
     pub(super) tally: Tally,
+    /// What inserts objects, and what appends to the change log.
+    pub(super) inserts: Recent<'a>,
+    pub(super) appends: Recent<'a>,
 }
 
 /// Why a batch was not applied.
@@ -50,8 +74,8 @@ pub(super) enum Failure {
     Lost(Error),
 }
 
-impl Tx<'_> {
-    pub(super) fn conn(&self) -> &Connection {
+impl<'a> Tx<'a> {
+    pub(super) fn conn(&self) -> &'a Connection {
         &self.session.conn
     }
 

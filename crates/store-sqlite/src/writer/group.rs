@@ -1,6 +1,6 @@
 //! Group commit: what waits is applied in one transaction and answered after its COMMIT.
 
-use super::batch::{Failure, State, Tx};
+use super::batch::{Failure, Recent, State, Tx};
 use super::log;
 use super::tasks::{self, Tally};
 use super::thread::Writer;
@@ -166,6 +166,8 @@ impl Writer {
             dirty: false,
             common: self.shared.common.clone(),
             tally: Tally::default(),
+            inserts: Recent::default(),
+            appends: Recent::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The change log: appending, and purging by age and size.
 
+use super::batch::Tx;
 use crate::error::Typed;
 use crate::options::Options;
 use basalt_base::{Error, Reason, Result};
@@ -18,20 +19,14 @@ pub(super) struct Entry<'a> {
     pub(super) after: Option<&'a Record>,
 }
 
-/// Appends a change; `total` grows by its size. Refuses an object of more than `record_bytes_max`
-/// bytes: only here is the result of operations such as an append known.
-pub(super) fn append(
-    conn: &Connection,
-    entry: &Entry<'_>,
-    logged_ms: i64,
-    record_bytes_max: usize,
-    total: &mut u64,
-) -> Result<()> {
+/// Appends a change; the running total grows by its size. Refuses an object that is larger than
+/// the limit: only here is the result of operations such as an append known.
+pub(super) fn append(tx: &mut Tx<'_>, entry: &Entry<'_>) -> Result<()> {
     let before = entry.before.map(codec::encode_record);
     let after = entry.after.map(codec::encode_record);
     if after
         .as_ref()
-        .is_some_and(|image| image.len() > record_bytes_max)
+        .is_some_and(|image| image.len() > tx.record_bytes_max)
     {
         return Err(Error::new(
             Reason::ObjectTooLarge,
@@ -44,27 +39,24 @@ pub(super) fn append(
         (Some(_), None) => ChangeKind::Delete,
     };
     let bytes = |text: &Option<String>| text.as_ref().map_or(0, |t| t.len() as u64);
-    *total += ROW_BYTES + bytes(&before) + bytes(&after);
+    tx.state.log_total += ROW_BYTES + bytes(&before) + bytes(&after);
     let sql = "INSERT INTO basalt_changes
         (position, total, at, logged, kind, collection, collection_id, id, before, after)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    conn.prepare_cached(sql)
-        .and_then(|mut statement| {
-            statement.execute(params![
-                entry.position,
-                *total,
-                entry.write.at.millis(),
-                logged_ms,
-                kind as i64,
-                entry.collection.0,
-                entry.collection.1,
-                &*entry.write.id,
-                before,
-                after
-            ])
-        })
-        .map(drop)
-        .typed()
+    let statement = tx.appends.get(&tx.session.conn, sql)?;
+    let done = statement.execute(params![
+        entry.position,
+        tx.state.log_total,
+        entry.write.at.millis(),
+        tx.now_ms,
+        kind as i64,
+        entry.collection.0,
+        entry.collection.1,
+        &*entry.write.id,
+        before,
+        after
+    ]);
+    done.map(drop).typed()
 }
 
 /// The running total of bytes up to the newest change.
