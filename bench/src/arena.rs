@@ -81,7 +81,7 @@ impl Arena {
     pub fn grow(&mut self, peer: &dyn Peer, rows: usize) -> Result<()> {
         let start = clock::now();
         let before = self.world.items.len();
-        self.world.grow(self.server.addr, &*self.wire, rows)?;
+        self.world.grow(&self.server.addrs(), &*self.wire, rows)?;
         peer.settle(&self.folder)?;
         let seconds = start.elapsed().as_secs_f64();
         let added = grouped((rows - before) as u64);
@@ -145,13 +145,13 @@ impl Arena {
                 traffic: &mut light,
             });
         }
-        let (server, database) = (self.server.process.pid(), self.server.database_pid);
+        let (server, database) = (&self.server.pids()[..], self.server.database_pid);
         let mut readings = Vec::with_capacity(2);
         let mut read = |_: Edge| {
             readings.push(Reading::take(server, database));
             Ok(())
         };
-        let tallies = drive(self.server.addr, &mut lanes, Some(window), &mut read)?;
+        let tallies = drive(&self.server.addrs(), &mut lanes, Some(window), &mut read)?;
         let [from, to] = &readings[..] else {
             anyhow::bail!("the load ended before its window");
         };
@@ -236,8 +236,8 @@ impl Arena {
 
 /// Memory of a server and of its database.
 pub fn memory_mb(server: &Server) -> (f64, Option<f64>) {
-    let database = server.database_pid.map(usage::memory_mb);
-    (usage::memory_mb(server.process.pid()), database)
+    let database = server.database_pid.map(|pid| usage::memory_mb(&[pid]));
+    (usage::memory_mb(&server.pids()), database)
 }
 
 struct Reading {
@@ -248,11 +248,11 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(server: u32, database: Option<u32>) -> Self {
+    fn take(server: &[u32], database: Option<u32>) -> Self {
         Self {
             at: clock::now(),
             server: usage::cpu(server),
-            database: database.map(usage::cpu),
+            database: database.map(|pid| usage::cpu(&[pid])),
             client: usage::own_cpu(),
         }
     }
@@ -263,7 +263,7 @@ fn sample(
     from: &Reading,
     to: &Reading,
     owns_cpu: bool,
-    server: u32,
+    server: &[u32],
     database: Option<u32>,
 ) -> Sample {
     let requests = tally.measured.max(1) as f64;
@@ -283,7 +283,7 @@ fn sample(
         p99_ms: percentile_ms(&sorted, 99.0),
         cpu,
         memory_mb: usage::memory_mb(server),
-        database_memory_mb: database.map(usage::memory_mb),
+        database_memory_mb: database.map(|pid| usage::memory_mb(&[pid])),
         refused: tally.refused,
         first_refusal: tally.first_refusal.clone(),
     }

@@ -121,6 +121,8 @@ pub struct Server {
     pub addr: SocketAddr,
     pub process: Child,
     pub database_pid: Option<u32>,
+    /// More nodes on the same database.
+    pub nodes: Vec<Server>,
 }
 
 impl Server {
@@ -136,7 +138,20 @@ impl Server {
             addr,
             process,
             database_pid: None,
+            nodes: Vec::new(),
         })
+    }
+
+    /// Where the server can be reached: callers are spread over all of it.
+    pub fn addrs(&self) -> Vec<SocketAddr> {
+        let nodes = self.nodes.iter().map(|node| node.addr);
+        std::iter::once(self.addr).chain(nodes).collect()
+    }
+
+    /// Its processes, without the database's.
+    pub fn pids(&self) -> Vec<u32> {
+        let nodes = self.nodes.iter().map(|node| node.process.pid());
+        std::iter::once(self.process.pid()).chain(nodes).collect()
     }
 }
 

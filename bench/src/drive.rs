@@ -75,6 +75,7 @@ enum State {
 
 struct Caller {
     lane: usize,
+    addr: SocketAddr,
     stream: TcpStream,
     state: State,
     out: Vec<u8>,
@@ -88,15 +89,15 @@ struct Caller {
 
 const BROKEN_LIMIT: u32 = 1000;
 
-/// Sends `lanes` to `addr` until the window is over, or without a window until the traffic ends.
+/// Sends `lanes` to `addrs`, the callers in turn, until the window is over, or without a window until the traffic ends.
 /// `edge` is called at the edges of the measured part.
 pub fn drive(
-    addr: SocketAddr,
+    addrs: &[SocketAddr],
     lanes: &mut [Lane],
     window: Option<Window>,
     edge: &mut dyn FnMut(Edge) -> Result<()>,
 ) -> Result<Vec<Tally>> {
-    let mut engine = Engine::open(addr, lanes)?;
+    let mut engine = Engine::open(addrs, lanes)?;
     let mut events = Events::with_capacity(1024);
     let start = clock::now();
     for token in 0..engine.callers.len() {
@@ -129,7 +130,6 @@ pub fn drive(
 }
 
 struct Engine<'a, 'b> {
-    addr: SocketAddr,
     poll: Poll,
     lanes: &'a mut [Lane<'b>],
     callers: Vec<Caller>,
@@ -141,14 +141,16 @@ struct Engine<'a, 'b> {
 }
 
 impl<'a, 'b> Engine<'a, 'b> {
-    fn open(addr: SocketAddr, lanes: &'a mut [Lane<'b>]) -> Result<Self> {
+    fn open(addrs: &[SocketAddr], lanes: &'a mut [Lane<'b>]) -> Result<Self> {
         let poll = Poll::new()?;
         let mut callers = Vec::new();
         for (lane, group) in lanes.iter().enumerate() {
             for _ in 0..group.callers {
+                let addr = addrs[callers.len() % addrs.len()];
                 let stream = connect(addr, &poll, callers.len())?;
                 callers.push(Caller {
                     lane,
+                    addr,
                     stream,
                     state: State::Waiting,
                     out: Vec::with_capacity(4096),
@@ -161,7 +163,6 @@ impl<'a, 'b> Engine<'a, 'b> {
             }
         }
         Ok(Self {
-            addr,
             poll,
             tallies: lanes.iter().map(|_| Tally::default()).collect(),
             rests: lanes.iter().any(|lane| lane.rest.is_some()),
@@ -233,7 +234,7 @@ impl<'a, 'b> Engine<'a, 'b> {
             ));
         }
         if frame.closes {
-            caller.stream = connect(self.addr, &self.poll, token)?;
+            caller.stream = connect(caller.addr, &self.poll, token)?;
         }
         if let Some(rest) = lane.rest {
             caller.state = State::Resting;
@@ -266,8 +267,8 @@ impl<'a, 'b> Engine<'a, 'b> {
         }
         let lane = self.callers[token].lane;
         self.tallies[lane].refuse(why);
-        self.callers[token].stream =
-            connect(self.addr, &self.poll, token).context("the server is gone")?;
+        let caller = &mut self.callers[token];
+        caller.stream = connect(caller.addr, &self.poll, token).context("the server is gone")?;
         self.send_next(token)
     }
 }

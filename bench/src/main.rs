@@ -6,8 +6,10 @@ mod clock;
 mod contest;
 mod drive;
 mod http;
+mod instructions;
 mod options;
 mod peers;
+mod publish;
 mod report;
 mod stats;
 mod usage;
@@ -15,6 +17,7 @@ mod wire;
 mod work;
 mod world;
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -57,16 +60,32 @@ fn run(options: &Options) -> Result<bool> {
     fs::set_permissions(work.path(), fs::Permissions::from_mode(0o755))?;
     child::clean_up_when_interrupted(work.path())?;
     let seconds = options.window.measure.as_secs_f64();
-    report::print_head(seconds, options.rounds, fsync_ms(work.path())?);
+    let fsync = fsync_ms(work.path())?;
+    let about = report::head(seconds, options.rounds, options.rows, fsync);
+    println!("{about}");
     let places = Places {
         basalt: options.basalt.clone(),
         peers: Path::new(env!("CARGO_MANIFEST_DIR")).join(".peers"),
         work: work.path().to_owned(),
+        counted: options.instructions.is_some(),
+        postgres: RefCell::default(),
     };
+    if options.instructions.is_some() {
+        return instructions::run(options, &places).map(|()| true);
+    }
     let mut contest = Contest::new(options, &places)?;
     contest.run();
     if let Some(path) = &options.json {
         report::save(path, contest.json())?;
+    }
+    if let Some(path) = &options.report {
+        publish::write(
+            path,
+            options.store.name(),
+            &about,
+            &options.peers,
+            contest.json(),
+        )?;
     }
     Ok(!contest.failed())
 }

@@ -20,12 +20,18 @@ pub struct Options {
     pub basalt: PathBuf,
     pub dir: PathBuf,
     pub json: Option<PathBuf>,
+    /// The Markdown file whose table is written anew.
+    pub report: Option<PathBuf>,
+    pub store: Store,
+    /// How many requests of each workload to count the instructions of, instead of timing them.
+    pub instructions: Option<usize>,
 }
 
 const HELP: &str = "\
 Usage: bench/run [options]
 
   --peers A,B     servers to compare (default basalt,parse-server,pocketbase)
+  --store S       embedded or postgres: whom to compare there by default (default embedded)
   --only W,X      workloads to run (default all but grow)
   --seconds N     length of a measured round, fractions allowed (default 5)
   --rounds N      rounds for each workload and peer (default 5)
@@ -34,6 +40,10 @@ Usage: bench/run [options]
   --basalt FILE   the Basalt binary (default target/release/basalt)
   --dir FOLDER    where data is written: a real disk, or fsync is no test (default bench/.work)
   --json FILE     also writes every round, one JSON object a line
+  --report FILE   writes the table in FILE anew, such as docs/benchmarks.md; 3 rounds of 2 s and
+                  grow as well, unless other options follow: some 12 minutes on a quiet machine
+  --instructions N  counts Basalt's instructions over N requests of each workload instead, with
+                  Valgrind; leaves DIR/callgrind.WORKLOAD for callgrind_annotate
 
 Example: bench/run --peers basalt,pocketbase --only read,create --seconds 3 --rounds 3
 ";
@@ -42,7 +52,7 @@ Example: bench/run --peers basalt,pocketbase --only read,create --seconds 3 --ro
 pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>> {
     let bench = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut options = Options {
-        peers: list("basalt,parse-server,pocketbase"),
+        peers: list(Store::Embedded.peers()),
         only: work::names_by_default(),
         window: window(5.0),
         rounds: 5,
@@ -51,6 +61,9 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Optio
         basalt: bench.join("../target/release/basalt"),
         dir: bench.join(".work"),
         json: None,
+        report: None,
+        store: Store::Embedded,
+        instructions: None,
     };
     while let Some(flag) = arguments.next() {
         if flag == "--help" || flag == "-h" {
@@ -73,6 +86,17 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Optio
             "--grow" => options.grow = sizes(&value)?,
             "--basalt" => options.basalt = PathBuf::from(value),
             "--dir" => options.dir = PathBuf::from(value),
+            "--instructions" => options.instructions = Some(number()?),
+            "--store" => {
+                options.store = Store::of(&value)?;
+                options.peers = list(options.store.peers());
+            }
+            "--report" => {
+                options.report = Some(PathBuf::from(value));
+                options.window = window(2.0);
+                options.rounds = 3;
+                options.only.push(work::GROW.to_owned());
+            }
             "--json" => options.json = Some(PathBuf::from(value)),
             _ => bail!("unknown option {flag}; see --help"),
         }
@@ -86,6 +110,38 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Optio
         "rows come in hundreds, a board each"
     );
     Ok(Some(options))
+}
+
+/// Where Basalt keeps its data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Embedded,
+    Postgres,
+}
+
+impl Store {
+    fn of(text: &str) -> Result<Self> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            "postgres" => Ok(Self::Postgres),
+            _ => bail!("--store wants embedded or postgres, not {text}"),
+        }
+    }
+
+    fn peers(self) -> &'static str {
+        match self {
+            Self::Embedded => "basalt,parse-server,pocketbase",
+            Self::Postgres => "basalt-postgres,basalt-postgres-2,basalt-postgres-3,parse-server",
+        }
+    }
+
+    /// What its table is called in a report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "figures on the embedded store",
+            Self::Postgres => "figures on PostgreSQL",
+        }
+    }
 }
 
 impl Options {

@@ -5,10 +5,13 @@ mod parse_server;
 mod pocketbase;
 mod postgres;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::{Result, bail};
 
+use self::postgres::Postgres;
 use crate::child::Server;
 use crate::wire::Wire;
 
@@ -48,15 +51,40 @@ pub struct Places {
     pub peers: PathBuf,
     /// The run's temporary folder.
     pub work: PathBuf,
+    /// Whether Basalt runs under callgrind.
+    pub counted: bool,
+    /// The PostgreSQL cluster of all peers that want one, started when the first one does.
+    pub postgres: RefCell<Option<Rc<Postgres>>>,
 }
 
-pub const NAMES: &[&str] = &["basalt", "basalt-postgres", "parse-server", "pocketbase"];
+impl Places {
+    fn postgres(&self) -> Result<Rc<Postgres>> {
+        let mut known = self.postgres.borrow_mut();
+        if let Some(postgres) = &*known {
+            return Ok(postgres.clone());
+        }
+        let started = Rc::new(Postgres::start(&self.work, "all")?);
+        *known = Some(started.clone());
+        Ok(started)
+    }
+}
+
+pub const NAMES: &[&str] = &[
+    "basalt",
+    "basalt-postgres",
+    "basalt-postgres-2",
+    "basalt-postgres-3",
+    "parse-server",
+    "pocketbase",
+];
 
 /// Finds a peer by name; an error says what to install.
 pub fn find(name: &str, places: &Places) -> Result<Box<dyn Peer>> {
     Ok(match name {
         "basalt" => Box::new(basalt::Basalt::embedded(places)),
-        "basalt-postgres" => Box::new(basalt::Basalt::on_postgres(places)?),
+        "basalt-postgres" => Box::new(basalt::Basalt::on_postgres(places, 1)?),
+        "basalt-postgres-2" => Box::new(basalt::Basalt::on_postgres(places, 2)?),
+        "basalt-postgres-3" => Box::new(basalt::Basalt::on_postgres(places, 3)?),
         "parse-server" => Box::new(parse_server::ParseServer::new(places)?),
         "pocketbase" => Box::new(pocketbase::PocketBase::new(places)),
         _ => bail!("unknown peer {name}; there are {}", NAMES.join(", ")),

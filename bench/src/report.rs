@@ -156,19 +156,20 @@ pub fn save(path: &Path, lines: &[Value]) -> Result<()> {
 }
 
 /// The machine and the settings, so that a table can be read on its own.
-pub fn print_head(seconds: f64, rounds: usize, fsync_ms: f64) {
+pub fn head(seconds: f64, rounds: usize, rows: usize, fsync_ms: f64) -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
         .map_or("unknown processor", |(_, model)| model.trim());
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    println!(
-        "{cores} cores ({model}) shared by client, server and database; one fsync of 4 KiB takes \
-         {} ms here; {rounds} rounds of {} s for each figure, peers in turn; median (min–max).",
+    format!(
+        "{cores} cores ({model}) shared by client, server and database; one fsync of 4 KiB takes\n\
+         {} ms here; {} rows; {rounds} rounds of {} s for each figure, peers in turn; medians.",
         number(fsync_ms),
+        grouped(rows as u64),
         number(seconds)
-    );
+    )
 }
 
 fn one_line(text: &str) -> String {

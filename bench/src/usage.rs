@@ -24,10 +24,10 @@ struct Stat {
     reaped_ticks: u64,
 }
 
-/// User and system time of the tree under `root`. Children that ended count through the parent
+/// User and system time of the trees under `roots`. Children that ended count through the parent
 /// that waited for them, so the sum never falls. The kernel's tick is 10 ms.
-pub fn cpu(root: u32) -> Cpu {
-    let ticks: u64 = tree(root)
+pub fn cpu(roots: &[u32]) -> Cpu {
+    let ticks: u64 = trees(roots)
         .iter()
         .map(|stat| stat.own_ticks + stat.reaped_ticks)
         .sum();
@@ -40,10 +40,10 @@ pub fn own_cpu() -> Cpu {
     Cpu { ms: to_ms(ticks) }
 }
 
-/// Memory of the tree under `root` in MB (10^6 bytes): proportional (Pss) where the kernel tells
+/// Memory of the trees under `roots` in MB (10^6 bytes): proportional (Pss) where the kernel tells
 /// it, else resident, which counts shared pages once for every process.
-pub fn memory_mb(root: u32) -> f64 {
-    let kib: u64 = tree(root)
+pub fn memory_mb(roots: &[u32]) -> f64 {
+    let kib: u64 = trees(roots)
         .iter()
         .map(|stat| {
             field_kib(stat.pid, "smaps_rollup", "Pss:")
@@ -64,7 +64,7 @@ fn field_kib(pid: u32, file: &str, name: &str) -> Option<u64> {
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-fn tree(root: u32) -> Vec<Stat> {
+fn trees(roots: &[u32]) -> Vec<Stat> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -72,7 +72,9 @@ fn tree(root: u32) -> Vec<Stat> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(stat)
         .collect();
-    let mut members: Vec<Stat> = rest.extract_if(.., |stat| stat.pid == root).collect();
+    let mut members: Vec<Stat> = rest
+        .extract_if(.., |stat| roots.contains(&stat.pid))
+        .collect();
     let mut next = 0;
     while next < members.len() {
         let parent = members[next].pid;
@@ -104,6 +106,6 @@ mod tests {
     fn reads_this_process() {
         let own = stat(std::process::id()).unwrap();
         assert_eq!(own.pid, std::process::id());
-        assert!(memory_mb(own.pid) > 0.1);
+        assert!(memory_mb(&[own.pid]) > 0.1);
     }
 }

@@ -1,6 +1,8 @@
 //! The data set, the same for every peer: users, authors, items (private to their owner, 100 to a
 //! board) and counters.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result};
 
 use crate::drive::{Lane, Traffic, drive};
@@ -73,7 +75,7 @@ impl World {
     }
 
     /// Brings the items up to `rows` through the peer's batch call.
-    pub fn grow(&mut self, addr: std::net::SocketAddr, wire: &dyn Wire, rows: usize) -> Result<()> {
+    pub fn grow(&mut self, addrs: &[SocketAddr], wire: &dyn Wire, rows: usize) -> Result<()> {
         let (from, to) = (self.items.len(), rows);
         if to <= from {
             return Ok(());
@@ -92,7 +94,7 @@ impl World {
             rest: None,
             traffic: &mut loader,
         }];
-        let tallies = drive(addr, &mut lanes, None, &mut |_| Ok(()))?;
+        let tallies = drive(addrs, &mut lanes, None, &mut |_| Ok(()))?;
         let ids = std::mem::take(&mut loader.ids);
         if let Some(problem) = loader.problem.take() {
             return Err(problem).context("load");

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -16,11 +17,11 @@ use crate::wire::parse::{APP_ID, MASTER_KEY, Parse, REST_KEY};
 pub struct ParseServer {
     home: PathBuf,
     work: PathBuf,
-    postgres: Postgres,
+    postgres: Rc<Postgres>,
 }
 
 impl ParseServer {
-    /// Also starts the PostgreSQL cluster that all its data folders share, a database each.
+    /// Also starts the PostgreSQL cluster; each data folder has a database there.
     pub fn new(places: &Places) -> Result<Self> {
         let home = places.peers.join("parse-server");
         demand(
@@ -30,7 +31,7 @@ impl ParseServer {
         Ok(Self {
             home,
             work: places.work.clone(),
-            postgres: Postgres::start(&places.work, "parse-server")?,
+            postgres: places.postgres()?,
         })
     }
 }
