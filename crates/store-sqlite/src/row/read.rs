@@ -5,7 +5,7 @@ use crate::error::{Typed, corrupt};
 use crate::schema::{Column, Shape};
 use basalt_base::{GeoPoint, Reference, Result, Timestamp, Value};
 use basalt_store::columns::{Nulls, file};
-use basalt_store::{Acl, Record, codec};
+use basalt_store::{Acl, Record};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
