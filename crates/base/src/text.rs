@@ -18,9 +18,20 @@ pub fn plain_len(text: &[u8]) -> usize {
     if let Some(word) = text.last_chunk::<8>() {
         return first_special(*word).map_or(text.len(), |at| text.len() - 8 + at);
     }
-    let rest = &text[from..];
-    let special = rest.iter().position(|b| is_special(*b));
-    special.map_or(text.len(), |at| from + at)
+    short_plain_len(text)
+}
+
+/// The same for less than eight bytes: two halves of a word cover four and more of them.
+fn short_plain_len(text: &[u8]) -> usize {
+    let (Some([a, b, c, d]), Some([e, f, g, h])) = (text.first_chunk(), text.last_chunk()) else {
+        let special = text.iter().position(|b| is_special(*b));
+        return special.unwrap_or(text.len());
+    };
+    match first_special([*a, *b, *c, *d, *e, *f, *g, *h]) {
+        None => text.len(),
+        Some(at) if at < 4 => at,
+        Some(at) => text.len() + at - 8,
+    }
 }
 
 /// Where the first special byte of a word is: subtracting borrows from the top bit of a byte that
