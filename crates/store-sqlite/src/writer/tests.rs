@@ -303,6 +303,7 @@ fn a_crash_while_a_column_is_emptied_costs_nothing() {
     tx.execute("BEGIN IMMEDIATE").unwrap();
     assert!(super::reclaim::step(tx.conn()).unwrap());
     tx.execute("COMMIT").unwrap();
+    drop(tx);
     assert_eq!(bench.number(&filled), 2_800);
     assert_eq!(bench.problems(), Vec::<String>::new());
     bench.session = bench.writer.reopen().unwrap();
