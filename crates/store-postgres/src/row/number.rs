@@ -97,55 +97,71 @@ fn group(decimals: &[u8], width: usize) -> u16 {
     padded.take(width).fold(0, |sum, d| sum * 10 + d)
 }
 
+/// Powers of ten that doubles hold exactly.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
 /// The number from its binary form.
 pub(crate) fn read(raw: &[u8]) -> Result<Value> {
-    let word = |at: usize| {
-        let bytes = raw.get(at * 2..at * 2 + 2)?;
-        Some(u16::from_be_bytes([bytes[0], bytes[1]]))
-    };
-    let parts = word(0).zip(word(1)).zip(word(2));
-    let Some(((count, weight), sign)) = parts.filter(|(_, sign)| matches!(*sign, 0 | NEGATIVE))
-    else {
+    let (head, digits) = raw
+        .split_first_chunk::<8>()
+        .ok_or_else(|| corrupt("a number that is cut off"))?;
+    let word = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
+    let (count, weight, sign) = (usize::from(word(0)), word(2).cast_signed(), word(4));
+    if !matches!(sign, 0 | NEGATIVE) || digits.len() < count * 2 {
         return Err(corrupt("a number in an unknown form"));
-    };
-    let weight = i32::from(weight.cast_signed());
-    let digits: Option<Vec<u64>> = (0..usize::from(count))
-        .map(|at| word(4 + at).map(u64::from))
-        .collect();
-    let digits = digits.ok_or_else(|| corrupt("a number that is cut off"))?;
+    }
+    let digits = digits[..count * 2].as_chunks::<2>().0;
+    let digits = digits
+        .iter()
+        .map(|pair| u64::from(u16::from_be_bytes(*pair)));
+    // Decimal places behind the last digit, or zeros if it is positive.
+    let exponent = 4 * (i32::from(weight) - count as i32 + 1);
     let negative = sign == NEGATIVE;
-    if digits.is_empty() {
-        return Ok(Value::Int(0));
+    if count <= 4 {
+        let sum = digits.clone().fold(0, |sum, d| sum * BASE + d);
+        if let Some(value) = short(sum, exponent, negative) {
+            return Ok(value);
+        }
     }
-    let whole = weight >= digits.len() as i32 - 1;
-    if whole
-        && weight <= 4
-        && let Some(n) = whole_number(&digits, weight, negative)
-    {
-        return Ok(Value::Int(n));
-    }
-    // Base 10,000: the last digit stands at 10,000^(weight - count + 1).
-    let mut text = String::with_capacity(digits.len() * 4 + 8);
+    let mut text = String::with_capacity(count * 4 + 8);
     if negative {
         text.push('-');
     }
-    for digit in &digits {
+    for digit in digits {
         let _ = write!(text, "{digit:04}");
     }
-    let _ = write!(text, "e{}", 4 * (weight - digits.len() as i32 + 1));
+    if let Ok(zeros) = usize::try_from(exponent)
+        && zeros < 20
+    {
+        text.extend(std::iter::repeat_n('0', zeros));
+        if let Ok(n) = text.parse::<i64>() {
+            return Ok(Value::Int(n));
+        }
+    } else {
+        let _ = write!(text, "e{exponent}");
+    }
     match text.parse::<f64>() {
         Ok(n) if n.is_finite() => Ok(Value::number(n)),
         _ => Err(corrupt("a number beyond doubles")),
     }
 }
 
-fn whole_number(digits: &[u64], weight: i32, negative: bool) -> Option<i64> {
-    let mut sum = 0_i128;
-    for at in 0..=weight {
-        let digit = usize::try_from(at).ok().and_then(|at| digits.get(at));
-        sum = sum * i128::from(BASE) + i128::from(*digit.unwrap_or(&0));
+/// The number `sum * 10^exponent` when that is quickly had: a whole one, or the quotient of two
+/// numbers that doubles hold exactly, which is rounded once and so is the nearest double.
+fn short(sum: u64, exponent: i32, negative: bool) -> Option<Value> {
+    let signed = i64::try_from(sum).ok()?;
+    let signed = if negative { -signed } else { signed };
+    if sum == 0 || exponent == 0 {
+        return Some(Value::Int(signed));
     }
-    i64::try_from(if negative { -sum } else { sum }).ok()
+    let divisor = usize::try_from(-exponent).ok()?;
+    let divisor = TENS
+        .get(divisor)
+        .filter(|_| sum <= 1 << f64::MANTISSA_DIGITS)?;
+    Some(Value::number(signed as f64 / divisor))
 }
 
 #[cfg(test)]

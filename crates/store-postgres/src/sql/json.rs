@@ -84,7 +84,11 @@ fn contains(name: &str, value: &Value, binds: &mut Binds) -> Condition {
 /// Whether an element equals the value. A superset for values that SQL can't compare exactly.
 fn element(name: &str, value: &Value, binds: &mut Binds) -> Condition {
     let mut listed = "[".to_owned();
-    push_part(value, &mut listed);
+    match value {
+        // The collection would match nearly everything, which costs an index much.
+        Value::Reference(r) => listed.push_str(&tagged(&r.id)),
+        value => push_part(value, &mut listed),
+    }
     listed.push(']');
     let listed = bound(binds, Param::Json(listed));
     let contains = format!("{name} @> {listed}");
@@ -97,10 +101,7 @@ fn element(name: &str, value: &Value, binds: &mut Binds) -> Condition {
         }
         // Text given for a reference means its id.
         Value::String(text) => {
-            let mut tagged = "[{\"$r\":[".to_owned();
-            push_part(value, &mut tagged);
-            tagged.push_str("]}]");
-            let tagged = bound(binds, Param::Json(tagged));
+            let tagged = bound(binds, Param::Json(format!("[{}]", tagged(text))));
             let id = bound(binds, Param::Text(stored(text).into_owned()));
             let exact = any(&format!("v->'$r'->>1 = {id}"));
             Condition::exact(format!("({contains} OR ({name} @> {tagged} AND {exact}))"))
@@ -115,6 +116,11 @@ fn element(name: &str, value: &Value, binds: &mut Binds) -> Condition {
         }
         _ => Condition::superset(contains),
     }
+}
+
+/// JSON that every reference with that id contains.
+fn tagged(id: &str) -> String {
+    format!("{{\"$r\":[{}]}}", quoted(id))
 }
 
 /// Appends JSON that every equal value contains: files are equal by their names alone, and the order
