@@ -11,12 +11,14 @@ use basalt_listener::{
     Client, Dispatch, Request, Response, Route, Stats, bytes_response, json_response,
 };
 use basalt_store::Store;
-use http::header::{ALLOW, CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use serde_json::json;
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Requests that take longer are logged with the failed ones.
@@ -35,6 +37,8 @@ pub(crate) struct Router {
     pub mode: &'static str,
     /// Whether a caller on loopback is surely on this machine: not when a proxy is.
     pub loopback_is_local: bool,
+    /// Whether the server was told to stop.
+    pub stopping: AtomicBool,
     /// Hosts that belong to an app, bucket or site.
     pub hosts: HashSet<String>,
 }
@@ -57,12 +61,19 @@ impl Dispatch for Router {
                 place,
                 id: Arc::clone(&request.id),
                 method: request.head.method.clone(),
+                client: request.client.ip,
                 begun: self.clock.monotonic(),
                 answered: None,
             };
             let secure = request.client.secure;
+            let is_http1 = request.head.version <= Version::HTTP_11;
             let mut response = self.answer(DOORS[place].0, request).await;
             protect(response.headers_mut(), secure);
+            if is_http1 && self.stopping.load(Ordering::Relaxed) {
+                // Whoever keeps connections must not send on one that is about to end.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
             let route = response.extensions_mut().remove::<Route>();
             record.answered = Some((response.status(), route));
             response
@@ -129,6 +140,10 @@ impl Router {
             return not_allowed("GET, HEAD");
         }
         if request.head.uri.query() != Some("details") {
+            if self.stopping.load(Ordering::Relaxed) {
+                let body = r#"{"status":"stopping"}"#;
+                return json_response(StatusCode::SERVICE_UNAVAILABLE, body);
+            }
             return json_response(StatusCode::OK, r#"{"status":"ok"}"#);
         }
         if !self.is_trusted(request.client, &request.head.headers) {
@@ -213,6 +228,7 @@ struct Record<'r> {
     place: usize,
     id: Arc<str>,
     method: Method,
+    client: IpAddr,
     begun: Monotonic,
     answered: Option<(StatusCode, Option<Route>)>,
 }
@@ -247,9 +263,11 @@ impl Drop for Record<'_> {
             (Some(_), false) => "answered",
         };
         let (request_id, method) = (&*self.id, self.method.as_str());
+        let client = tracing::field::display(self.client);
         if failed {
             tracing::warn!(
                 request_id,
+                client,
                 adapter,
                 app,
                 method,
@@ -262,6 +280,7 @@ impl Drop for Record<'_> {
         } else {
             tracing::debug!(
                 request_id,
+                client,
                 adapter,
                 app,
                 method,

@@ -18,6 +18,7 @@ use basalt_store_sqlite::SqliteStore;
 use std::collections::HashSet;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A server that is ready to answer.
@@ -82,6 +83,7 @@ impl Server {
             clock,
             mode: settings.mode.name(),
             loopback_is_local: settings.trusted_proxies.is_empty(),
+            stopping: AtomicBool::new(false),
             hosts: HashSet::new(),
         };
         let ready = Ready {
@@ -116,6 +118,19 @@ impl Server {
             version,
             "serving"
         );
+        let router = Arc::clone(&self.router);
+        let delay = self.settings.drain_delay;
+        let stop = async move {
+            stop.await;
+            if !delay.is_zero() {
+                router.stopping.store(true, Ordering::Relaxed);
+                tracing::info!(
+                    ?delay,
+                    "told to stop; serving on until balancers have noticed"
+                );
+                tokio::time::sleep(delay).await;
+            }
+        };
         let cut = self.listener.serve(self.router, stop).await;
         // It holds the store; whoever starts on this folder next must find it closed.
         if opening.await.is_err() {

@@ -90,6 +90,11 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Tells it to stop and does not wait.
+    pub fn tell_to_stop(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
     /// Tells it to stop; whether it ended well, what else it said on standard output, and its log.
     pub fn stop(mut self) -> (bool, String, String) {
         let pid = Pid::from_child(&self.child);

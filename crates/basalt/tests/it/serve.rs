@@ -164,3 +164,22 @@ fn secrets_stay_out_of_the_log() {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
 }
+
+#[test]
+fn a_stopping_server_lets_balancers_turn_away_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = basalt(&["serve", "--mode", "development"]);
+    command.env("BASALT_DRAIN_DELAY", "1h");
+    let server = Server::start(&mut command, folder.path());
+    server.tell_to_stop();
+    let mut looks = std::iter::repeat_with(|| server.request("GET /health HTTP", ""));
+    let stopping = looks.find(|answer| answer.starts_with("HTTP/1.1 503 "));
+    assert!(stopping.is_some_and(|answer| answer.contains("connection: close")));
+    let master = format!("POST /parse/classes/A HTTP\r\nX-Parse-Master-Key: {MASTER}");
+    let made = server.request(&master, "{}");
+    assert!(
+        made.starts_with("HTTP/1.1 201 ") && made.contains("connection: close"),
+        "{made}"
+    );
+    server.kill();
+}

@@ -280,6 +280,25 @@ pub(crate) mod duration {
     }
 }
 
+/// Like [`duration`], and may be nothing.
+pub(crate) mod delay {
+    use super::{super::raw::Raw, duration};
+    use std::time::Duration;
+
+    pub(crate) const EXPECTED: &str = "a time such as 0s, 500ms or 30s";
+
+    pub(crate) fn read(raw: &Raw) -> Option<Duration> {
+        match raw.text()? {
+            "0s" | "0ms" => Some(Duration::ZERO),
+            _ => duration::read(raw),
+        }
+    }
+
+    pub(crate) fn show(value: &Duration) -> Option<String> {
+        duration::show(value)
+    }
+}
+
 pub(crate) mod networks {
     use super::{super::raw::Raw, Network, quoted};
 
@@ -344,6 +363,10 @@ mod tests {
             assert_eq!(duration::read(&text(bad)), None, "{bad}");
         }
         assert_eq!(duration::read(&Raw::Int(30)), None);
+        for nothing in ["0s", "0ms"] {
+            assert_eq!(delay::read(&text(nothing)), Some(Duration::ZERO));
+        }
+        assert_eq!(delay::read(&text("5s")), Some(Duration::from_secs(5)));
     }
 
     #[test]

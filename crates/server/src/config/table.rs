@@ -8,6 +8,7 @@ use basalt_listener::{Limits as ListenerLimits, Network};
 use basalt_store_sqlite::Synchronous;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The settings that a server runs with.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Settings {
     pub synchronous: Synchronous,
     /// Most app databases open at once.
     pub apps_open_max: usize,
+    /// How long the server goes on serving after it was told to stop.
+    pub drain_delay: Duration,
     /// Limits of engines and adapters.
     pub limits: Limits,
     /// Limits of the listener.
@@ -63,6 +66,7 @@ impl Default for Settings {
             log: "info".to_owned(),
             synchronous: Synchronous::Full,
             apps_open_max: 64,
+            drain_delay: Duration::ZERO,
             limits: Limits::default(),
             listener: ListenerLimits::default(),
             apps: Vec::new(),
@@ -177,6 +181,12 @@ pub(crate) const SERVER: &[Row<Settings>] = &[
         count,
         apps_open_max,
         "databases of apps that are open at once; the least recently used one is closed"
+    ),
+    row!(
+        "drain_delay",
+        delay,
+        drain_delay,
+        "after `SIGTERM` the server goes on serving for so long, while `/health` answers 503 and connections are ended with their next answer, so that a balancer turns away before anything is refused"
     ),
 ];
 
