@@ -112,3 +112,23 @@ need_node() {
   [ "${have:-0}" -ge 20 ] || fail "Node 20 or newer is needed, found ${have:-none}; see https://nodejs.org"
   has npm || apt_install npm
 }
+
+# need_package PROGRAM PACKAGE…: installs Debian packages unless the program is there. No service of
+# theirs is started; what the tests need they start themselves.
+need_package() {
+  local program="$1"
+  shift
+  PATH="$PATH:/usr/sbin:/sbin"
+  has "$program" && return 0
+  local policy=/usr/sbin/policy-rc.d made=no
+  if [ ! -e "$policy" ]; then
+    as_root sh -c "printf '#!/bin/sh\\nexit 101\\n' >$policy && chmod 0755 $policy"
+    made=yes
+  fi
+  apt_install "$@"
+  if [ "$made" = yes ]; then
+    as_root rm -f "$policy"
+  fi
+  hash -r
+  has "$program" || fail "$program is needed; Debian has it in: $*"
+}
