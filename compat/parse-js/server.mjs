@@ -1,5 +1,5 @@
 // Starts the real binary on a free port and an empty folder, and stops it when the test file ends.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +12,26 @@ export const MASTER_KEY = 'compat-master-key';
 export const REST_KEY = 'compat-rest-key';
 export const JAVASCRIPT_KEY = 'compat-javascript-key';
 
+/** A fresh database beside the one of BASALT_DATABASE_URL; nothing without that variable. */
+function freshDatabase() {
+  const url = process.env.BASALT_DATABASE_URL;
+  if (!url) return { env: {}, drop() {} };
+  const name = `basalt_${process.pid}_${(databases += 1)}_${Date.now()}`;
+  const sql = text => execFileSync('psql', ['--no-psqlrc', '--quiet', '-c', text, url]);
+  sql(`CREATE DATABASE ${name}`);
+  const own = new URL(url);
+  own.pathname = `/${name}`;
+  return {
+    env: { BASALT_DATABASE_URL: own.href },
+    drop: () => sql(`DROP DATABASE ${name} WITH (FORCE)`),
+  };
+}
+let databases = 0;
+
 /** Starts a server; resolves with its origin once it says that it listens. */
 export async function startServer({ mode = 'development', env = {}, args = [] } = {}) {
   const dataDir = mkdtempSync(join(tmpdir(), 'basalt-compat-'));
+  const database = freshDatabase();
   const child = spawn(
     process.env.BASALT_BIN,
     ['serve', '--data-dir', dataDir, '--listen', '127.0.0.1:0', '--mode', mode, ...args],
@@ -25,6 +42,7 @@ export async function startServer({ mode = 'development', env = {}, args = [] } 
         BASALT_MASTER_KEY: MASTER_KEY,
         BASALT_REST_KEY: REST_KEY,
         BASALT_JAVASCRIPT_KEY: JAVASCRIPT_KEY,
+        ...database.env,
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -43,6 +61,7 @@ export async function startServer({ mode = 'development', env = {}, args = [] } 
   const stop = async () => {
     child.kill('SIGTERM');
     await exited;
+    database.drop();
     rmSync(dataDir, { recursive: true, force: true });
   };
   return { origin, stop, log: () => log, pid: child.pid, dataDir };

@@ -1,10 +1,13 @@
 //! Means for tests: starting the real server, talking to it, killing it, and saying whether it kept
 //! its promises.
 //!
-//! Two commands use them: `crash` (`kill -9` under load, a few checks beside it; part of
+//! Two commands use them first: `crash` (`kill -9` under load, a few checks beside it; part of
 //! `script/test`) and `powercut` (the same over a file system that loses what was not flushed; needs
 //! root). They know the server from outside only: its command line, its ready line and the Parse
 //! protocol.
+//!
+//! A third one, `cluster`, does the same to servers behind a balancer, in network namespaces: it kills,
+//! freezes and cuts off, and checks that sessions end everywhere in time.
 //!
 //! A run goes in rounds: [`load`] sends writes from many threads and notes each in a
 //! [`history::History`]; the server dies; it starts again; [`check`] compares what it serves with
@@ -14,6 +17,7 @@
 pub mod arguments;
 pub mod check;
 pub mod checks;
+pub mod cluster;
 pub mod copy;
 pub mod disk;
 pub mod draw;

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::draw::Draw;
 use crate::history::{Fields, History, Outcome, Tracked};
 use crate::parse::Parse;
+use crate::wait;
 
 mod objects;
 mod shared;
@@ -30,6 +32,9 @@ pub const ACCOUNT: &str = "Account";
 pub const TRANSFER: &str = "Transfer";
 /// The class of the members of transactions.
 pub const LINK: &str = "Link";
+
+/// A thread that goes on without a server does not hurry.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// One thread that writes until it is told to stop or the server is gone.
 #[derive(Debug)]
@@ -79,6 +84,10 @@ impl<'a> Worker<'a> {
             self.step();
             if self.history.tally.acknowledged > before {
                 self.signals.begun.store(true, Ordering::Relaxed);
+            }
+            if self.gone && self.signals.goes_on {
+                self.gone = false;
+                wait::last(BREATH);
             }
         }
         self.history.objects.extend(self.mine);
@@ -141,7 +150,12 @@ impl<'a> Worker<'a> {
             outcome = Outcome::Failed("acknowledged while the disk died".to_owned());
         }
         self.history.count(&what, &outcome, expected);
-        self.gone |= matches!(outcome, Outcome::Unanswered(_) | Outcome::Unsent);
+        self.gone |= match outcome {
+            Outcome::Unanswered(_) | Outcome::Unsent => true,
+            // A balancer says so when it has nobody to ask.
+            Outcome::Failed(_) => self.signals.goes_on,
+            _ => false,
+        };
         outcome
     }
 

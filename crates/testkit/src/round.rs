@@ -48,7 +48,12 @@ pub struct Effort {
 impl Run {
     /// Creates what all rounds share, on a running server.
     pub fn begin(setup: Setup, server: &Server, seed: u64) -> anyhow::Result<Self> {
-        let stage = Stage::prepare(&mut Parse::rest(server.address))?;
+        Self::begin_at(setup, server.address, seed)
+    }
+
+    /// The same through an address that leads to servers.
+    pub fn begin_at(setup: Setup, address: SocketAddr, seed: u64) -> anyhow::Result<Self> {
+        let stage = Stage::prepare(&mut Parse::rest(address))?;
         Ok(Self {
             setup,
             history: History::default(),
@@ -75,10 +80,21 @@ impl Run {
         effort: Effort,
         blow: impl FnOnce(&mut History, &Signals) -> anyhow::Result<()>,
     ) -> anyhow::Result<Tally> {
+        self.load_with(Signals::default(), address, draw, effort, blow)
+    }
+
+    /// The same with signals of the caller's making.
+    pub fn load_with(
+        &mut self,
+        signals: Signals,
+        address: SocketAddr,
+        draw: &Draw,
+        effort: Effort,
+        blow: impl FnOnce(&mut History, &Signals) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Tally> {
         let mut client = Parse::rest(address);
         let plan = Plan::prepare(&mut client, &self.stage, self.round, draw.number())?;
         let before = self.history.tally;
-        let signals = Signals::default();
         let (sender, ended) = channel();
         let shares: Vec<_> = (0..effort.threads).map(|_| self.share(draw)).collect();
         let struck = std::thread::scope(|scope| {
@@ -131,15 +147,20 @@ impl Run {
     /// Compares what the server serves with what was acknowledged; how many objects there are, and
     /// each broken promise.
     pub fn check(&mut self, server: &Server) -> anyhow::Result<(usize, Vec<String>)> {
-        let health = Client::new(server.address, &[]).send("GET", "/health", None)?;
+        let checked = self.check_at(server.address);
+        checked.with_context(|| format!("reading back failed; the server's log:\n{}", server.log()))
+    }
+
+    /// The same through an address that leads to servers.
+    pub fn check_at(&mut self, address: SocketAddr) -> anyhow::Result<(usize, Vec<String>)> {
+        let health = Client::new(address, &[]).send("GET", "/health", None)?;
         let mut broken = Vec::new();
         if health.status != 200 {
             broken.push(format!("/health: {} {}", health.status, health.body));
         }
-        let seen = Seen::read(&mut Parse::master(server.address), &self.history)
-            .with_context(|| format!("reading back failed; the server's log:\n{}", server.log()))?;
+        let seen = Seen::read(&mut Parse::master(address), &self.history)?;
         broken.extend(check::promises(&seen, &mut self.history));
-        broken.extend(self.sessions(server.address)?);
+        broken.extend(self.sessions(address)?);
         broken.append(&mut self.history.surprises);
         Ok((seen.len(), broken))
     }

@@ -1,5 +1,6 @@
 //! The real server as a child process.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -36,6 +37,12 @@ pub struct Setup {
     pub data_dir: PathBuf,
     /// Environment beside the app's keys.
     pub environment: Vec<(String, String)>,
+    /// Program and arguments that run the binary, such as in a network namespace; none for none.
+    pub within: Vec<String>,
+    /// Where it listens.
+    pub listen: String,
+    /// The mode that it runs in.
+    pub mode: &'static str,
 }
 
 impl Setup {
@@ -57,6 +64,9 @@ impl Setup {
             binary,
             data_dir: data_dir.to_owned(),
             environment: Vec::new(),
+            within: Vec::new(),
+            listen: "127.0.0.1:0".to_owned(),
+            mode: "development",
         })
     }
 
@@ -151,15 +161,18 @@ impl Setup {
             "--data-dir",
             self.data_dir.to_str().unwrap_or_default(),
             "--listen",
-            "127.0.0.1:0",
+            &self.listen,
             "--mode",
-            "development",
+            self.mode,
         ]
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut words = self.within.iter().map(OsString::from).collect::<Vec<_>>();
+        words.push(self.binary.clone().into_os_string());
+        let mut command = Command::new(&words[0]);
         command
+            .args(&words[1..])
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -230,8 +243,22 @@ impl Server {
 
     /// Sends `SIGTERM`.
     pub fn terminate(&self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Stops it where it is (`SIGSTOP`).
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on (`SIGCONT`).
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         // The child is not waited for yet, so that the number is still its own.
-        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        kill_process(Pid::from_child(&self.child), signal)?;
         Ok(())
     }
 

@@ -13,6 +13,19 @@ pub fn now() -> Monotonic {
     SystemClock.monotonic()
 }
 
+/// A moment before another try.
+pub fn pause() {
+    std::thread::park_timeout(PAUSE);
+}
+
+/// Lets a time pass that is itself part of what is tested, such as how long a fault lasts.
+pub fn last(span: Duration) {
+    let started = now();
+    while now().since(started) < span {
+        pause();
+    }
+}
+
 /// Looks until `attempt` gives a value; an error that names `what` once `limit` has passed.
 pub fn until<T>(
     limit: Duration,
@@ -27,6 +40,6 @@ pub fn until<T>(
         if now().since(started) > limit {
             bail!("waited {limit:?} in vain for {what}");
         }
-        std::thread::park_timeout(PAUSE);
+        pause();
     }
 }

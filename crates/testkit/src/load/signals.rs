@@ -11,6 +11,8 @@ pub struct Signals {
     pub(crate) begun: AtomicBool,
     /// The threads are to end.
     pub(crate) stop: AtomicBool,
+    /// The threads go on when they lose the server: there will be another one.
+    pub(crate) goes_on: bool,
     /// The disk is dying, or dead.
     pub(super) disk_dies: AtomicBool,
     /// The disk is dead.
@@ -18,6 +20,14 @@ pub struct Signals {
 }
 
 impl Signals {
+    /// For threads that outlive the server that they talk to.
+    pub fn that_go_on() -> Self {
+        Self {
+            goes_on: true,
+            ..Self::default()
+        }
+    }
+
     /// Cuts the power of a disk that is written to.
     ///
     /// What is acknowledged in this very moment counts as unknown: Linux's ext4 may answer an fsync
