@@ -26,7 +26,7 @@ test('a function runs, and is told who calls', async () => {
   const name = await declare(body => ({ success: { got: body.params, when: body.params.when } }));
   receiver.taken();
   const when = new Date('2026-11-21T15:00:00.000Z');
-  const post = Parse.Object.extend('Post').createWithoutData('abc');
+  const post = Parse.Object.extend('Post').createWithoutData('abc').toPointer();
   const result = await Parse.Cloud.run(name, { n: 1, when, post }, { context: { from: 'test' } });
   assert.equal(result.got.n, 1);
   assert.ok(result.when instanceof Date);

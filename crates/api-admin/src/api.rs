@@ -4,6 +4,7 @@ use crate::errors::error_response;
 use basalt_base::{AppId, BoxFuture, Error, Reason, Result, Secret, Timestamp};
 use basalt_listener::{Request, Response, Route, json_response};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http::request::Parts;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -49,6 +50,15 @@ pub struct MadeApp {
     pub keys: Vec<(&'static str, Secret)>,
 }
 
+/// Which lines of an app's logs.
+#[derive(Debug, Default)]
+pub struct LogsAsked {
+    /// Parameters of a search: `level`, `size`, `order`.
+    pub search: Vec<(String, String)>,
+    /// The point after which lines are wanted, to follow the end; empty for now.
+    pub after: Option<String>,
+}
+
 /// The server's apps, as this API needs them.
 pub trait AdminApps: Send + Sync {
     /// All apps, oldest first.
@@ -59,6 +69,10 @@ pub trait AdminApps: Send + Sync {
 
     /// Deletes every object and class of an app.
     fn clear<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// What an app's functions and hooks have logged, as JSON: `{"lines": […]}`, and `next`, the
+    /// point after them, when the end is followed.
+    fn logs<'a>(&'a self, id: &'a str, asked: LogsAsked) -> BoxFuture<'a, Result<String>>;
 
     /// The master key of a served app.
     fn master_key(&self, id: &str) -> Option<Secret>;
@@ -76,6 +90,7 @@ enum Operation {
     List,
     Make,
     Clear,
+    Logs,
 }
 
 /// Method, path below `/admin` (`:app` stands for one segment), operation, template for the log.
@@ -87,6 +102,12 @@ const ROUTES: &[(Method, &str, Operation, &str)] = &[
         "/apps/:app/clear",
         Operation::Clear,
         "/admin/apps/:app/clear",
+    ),
+    (
+        Method::GET,
+        "/apps/:app/logs",
+        Operation::Logs,
+        "/admin/apps/:app/logs",
     ),
 ];
 
@@ -148,6 +169,7 @@ impl AdminApi {
                 body["keys"] = Value::from(keys);
                 Ok(json_response(StatusCode::CREATED, body.to_string()))
             }
+            Operation::Logs => self.logs(app, &request.head).await,
             Operation::Clear => {
                 let is_operator = self.is_operator(&request.head.headers);
                 if !is_operator {
@@ -162,6 +184,26 @@ impl AdminApi {
                 Ok(json_response(StatusCode::OK, "{}"))
             }
         }
+    }
+
+    /// The operator, or who holds the app's master key.
+    async fn logs(&self, app: &str, head: &Parts) -> Result<Response> {
+        if !self.is_operator(&head.headers) {
+            self.demand_master(app, &head.headers)?;
+        }
+        let mut asked = LogsAsked::default();
+        let query = head.uri.query().unwrap_or_default();
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            match name {
+                "after" => asked.after = Some(value.to_owned()),
+                "level" | "size" | "order" => {
+                    asked.search.push((name.to_owned(), value.to_owned()));
+                }
+                _ => return Err(Error::new(Reason::InvalidQuery, "An unknown parameter.")),
+            }
+        }
+        let body = self.apps.logs(app, asked).await?;
+        Ok(json_response(StatusCode::OK, body))
     }
 
     fn demand_operator(&self, headers: &HeaderMap) -> Result<()> {

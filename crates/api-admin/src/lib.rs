@@ -14,5 +14,5 @@
 mod api;
 mod errors;
 
-pub use api::{AdminApi, AdminApps, AppSummary, MadeApp, NewApp};
+pub use api::{AdminApi, AdminApps, AppSummary, LogsAsked, MadeApp, NewApp};
 pub use errors::{error_response, status};

@@ -47,8 +47,7 @@ impl ParseWire {
             now: self.clock.now(),
             public_url: &self.public_url,
             custom_ids: false,
-            // Code answers with values, never with queries.
-            allow_regex: false,
+            allow_regex: true,
         }
     }
 

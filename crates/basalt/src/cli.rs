@@ -4,7 +4,7 @@
     reason = "these comments are the help text, which has no markup"
 )]
 
-use crate::{app, check, settings, transfer, up};
+use crate::{app, check, logs, settings, transfer, up};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,6 +91,23 @@ enum Command {
     /// Look for unwise settings; fails if something is wrong
     #[command(after_help = "Example: basalt doctor --config /etc/basalt.toml")]
     Doctor {
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Show what functions and hooks of an app have logged; works while the server runs
+    #[command(after_help = "Example: basalt logs --follow --level error")]
+    Logs {
+        /// Its id; the first app if not given
+        id: Option<String>,
+        /// Go on with new lines until interrupted
+        #[arg(long)]
+        follow: bool,
+        /// Only lines that matter this much or more: debug, info, warn or error
+        #[arg(long, value_name = "LEVEL", default_value = "info")]
+        level: String,
+        /// How many lines to begin with
+        #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+        size: usize,
         #[command(flatten)]
         flags: Flags,
     },
@@ -241,6 +258,13 @@ impl Cli {
             Command::App(command) => app::run(command),
             Command::Config(command) => settings::run(command),
             Command::Doctor { flags } => check::doctor(&flags),
+            Command::Logs {
+                id,
+                follow,
+                level,
+                size,
+                flags,
+            } => logs::run(id, follow, &level, size, &flags),
             Command::Verify { flags } => check::verify(&flags),
             Command::Export(arguments) => transfer::export(&arguments),
             Command::Import(arguments) => transfer::import(&arguments),

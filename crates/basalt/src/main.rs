@@ -3,6 +3,7 @@
 mod app;
 mod check;
 mod cli;
+mod logs;
 mod settings;
 mod transfer;
 mod up;

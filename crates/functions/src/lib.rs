@@ -33,4 +33,5 @@ pub use log::{Level, LogOptions, LogQuery, LogStore, Logs, Tail};
 pub use names::{trigger, trigger_name};
 pub use outside::{Outside, OutsideOptions, Resolver, SystemResolver};
 pub use rate::{Methods, Pattern, RateLimits, RateRequest, RateRule, Zone};
+pub use rows::COLLECTION as HOOKS_COLLECTION;
 pub use validator::{FieldRule, Roles, UserKeys, Validator, ValueType};

@@ -9,8 +9,9 @@ use basalt_store::{
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// Where hooks are.
-pub(crate) const COLLECTION: &str = "_Hooks";
+/// Where hooks are: who follows the changes of an app has its hooks read again when one is about
+/// this collection ([`crate::Functions::reload`]).
+pub const COLLECTION: &str = "_Hooks";
 /// Most hooks of one app.
 const HOOKS_MAX: u64 = 10_000;
 

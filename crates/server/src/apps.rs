@@ -2,9 +2,10 @@
 
 use crate::config::{AppSettings, Mode, Settings, invalid, is_app_id};
 use crate::keys::{self, AppKeys, KeyStore};
+use crate::logs;
 use crate::product::{PARSE_MOUNT, Product};
 use arc_swap::ArcSwapOption;
-use basalt_api_admin::{AdminApps, AppSummary, MadeApp, NewApp};
+use basalt_api_admin::{AdminApps, AppSummary, LogsAsked, MadeApp, NewApp};
 use basalt_api_parse::{App, Apps, ParseWire};
 use basalt_base::{AppId, BoxFuture, Clock, Error, Map, Reason, Result, Rng, Secret, Value};
 use basalt_data::{Data, Deps};
@@ -318,7 +319,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             wire: Arc::new(wire),
             outside: self.outside.clone(),
-            logs: self.logs.app(&entry.row.store_id.0.to_string()),
+            logs: self.logs.app(entry.row.app_id.as_str()),
         };
         let options = basalt_functions::Options {
             webhook_key: entry.keys.webhook.clone(),
@@ -405,6 +406,13 @@ impl AdminApps for AppTable {
 
     fn clear<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(self.clear_app(id))
+    }
+
+    fn logs<'a>(&'a self, id: &'a str, asked: LogsAsked) -> BoxFuture<'a, Result<String>> {
+        Box::pin(async move {
+            self.entry(id).ok_or_else(no_app)?;
+            logs::answer(&self.parts.logs.app(id), asked).await
+        })
     }
 
     fn master_key(&self, id: &str) -> Option<Secret> {

@@ -14,6 +14,7 @@ mod doctor;
 mod doors;
 mod keys;
 mod logging;
+mod logs;
 mod metrics;
 mod parse_options;
 mod process;

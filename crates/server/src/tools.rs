@@ -3,10 +3,13 @@
 use crate::apps::AppTable;
 use crate::config::Settings;
 use crate::keys::{self, KeyStore};
-use crate::{run, transfer};
+use crate::{logs, run, transfer};
 use basalt_api_admin::{AdminApps, NewApp};
-use basalt_base::{Error, OsRng, Reason, Result, Secret};
+use basalt_base::{Clock, Error, OsRng, Reason, Result, Secret, SystemClock};
+use basalt_functions::{Level, LogOptions, LogQuery, LogStore};
 use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
 
 pub use basalt_api_admin::{AppSummary, MadeApp};
 
@@ -46,6 +49,47 @@ pub async fn clear_app(settings: &Settings, id: &str) -> Result<()> {
         return Ok(());
     }
     table(settings).await?.clear(id).await
+}
+
+/// What an app's functions and hooks have logged; works while a server runs.
+pub struct AppLogs(basalt_functions::Logs);
+
+impl AppLogs {
+    /// Of an app, by its id.
+    pub fn open(settings: &Settings, id: &str) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let dir = settings.data_dir.join("logs");
+        let store = LogStore::open(dir, LogOptions::default(), clock)?;
+        Ok(Self(store.app(id)))
+    }
+
+    /// The last lines, oldest first, for people. Errors: `InvalidValue` for an unknown level.
+    pub async fn last(&self, size: usize, level: &str) -> Result<Vec<String>> {
+        let query = LogQuery {
+            from: None,
+            until: None,
+            size,
+            ascending: false,
+            level: level_of(level)?,
+        };
+        let mut lines = self.0.search(query).await?;
+        lines.reverse();
+        Ok(lines.iter().map(logs::for_people).collect())
+    }
+
+    /// The lines after a point and the point after them; an empty one is now. Waits a second for
+    /// lines when there are none.
+    pub async fn more(&self, after: &str, level: &str) -> Result<(Vec<String>, String)> {
+        let level = level_of(level)?;
+        let tail = self.0.tail(after, Duration::from_secs(1)).await?;
+        let lines = tail.lines.iter().filter(|line| logs::level(line) >= level);
+        Ok((lines.map(logs::for_people).collect(), tail.next))
+    }
+}
+
+fn level_of(name: &str) -> Result<Level> {
+    let message = "A level is debug, info, warn or error.";
+    Level::of(name).ok_or_else(|| Error::new(Reason::InvalidValue, message))
 }
 
 /// The keys of an app by their names in the settings; works while a server runs. Keys that were
