@@ -1,7 +1,8 @@
 //! Giving back the space of dropped collections and fields, some rows at a time.
 //!
 //! What is dropped is noted in the same transaction, so that a crash only makes the work start
-//! where its last slice ended. A dropped field's columns are emptied. A small table then loses
+//! where its last slice ended. A dropped field's columns are emptied: that frees the pages of large
+//! values, and room within the others, which SQLite does not join. A small table then loses
 //! them; in a large one, where that would rewrite every row at once, the empty columns wait for a
 //! new field that is stored the same way ([`reuse`]).
 
