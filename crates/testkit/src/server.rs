@@ -46,7 +46,8 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Uses the binary that `BASALT_BIN` names, or else the one beside this program.
+    /// Uses the binary that `BASALT_BIN` names, or else the one beside this program, and the database
+    /// that `BASALT_DATABASE_URL` names, if it does.
     ///
     /// Errors: there is no such file.
     pub fn new(data_dir: &Path) -> anyhow::Result<Self> {
@@ -60,10 +61,15 @@ impl Setup {
                 binary.display()
             );
         }
+        let database = std::env::var_os("BASALT_DATABASE_URL");
+        let database = database.map(|url| {
+            let url = url.to_string_lossy().into_owned();
+            ("BASALT_DATABASE_URL".to_owned(), url)
+        });
         Ok(Self {
             binary,
             data_dir: data_dir.to_owned(),
-            environment: Vec::new(),
+            environment: database.into_iter().collect(),
             within: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
             mode: "development",
@@ -76,6 +82,12 @@ impl Setup {
             data_dir: data_dir.to_owned(),
             ..self.clone()
         }
+    }
+
+    /// Whether the server keeps its data in a database beside it, not in its folder.
+    pub fn has_database(&self) -> bool {
+        let mut names = self.environment.iter();
+        names.any(|(name, _)| name == "BASALT_DATABASE_URL")
     }
 
     /// Starts the server and waits for its ready line.

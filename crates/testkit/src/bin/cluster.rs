@@ -27,7 +27,8 @@ usage: cluster [--rounds N] [--nodes N] [--seconds-max N] [--seed N] [--network 
 BASALT_BIN names the server's binary; BASALT_DATABASE_URL and BASALT_NATS_URL are handed on.
 example: BASALT_BIN=target/fast/basalt unshare --net cluster --network isolated --rounds 20";
 
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 6] = [
+    "--database",
     "--rounds",
     "--nodes",
     "--seconds-max",
@@ -69,24 +70,24 @@ fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     let nodes = arguments.get("--nodes")?.unwrap_or(1);
     let database: Option<String> = arguments.get("--database")?;
     let mode: Option<String> = arguments.get("--network")?;
-    let network = match mode.as_deref() {
-        Some("isolated") => Network::isolated()?,
-        _ => {
-            say("on loopback: no partitions");
-            Network::loopback()
-        }
+    let network = if mode.as_deref() == Some("isolated") {
+        Network::isolated()?
+    } else {
+        say("on loopback: no partitions");
+        Network::loopback()
     };
     say(&format!("seed {seed}"));
     let scratch = tempfile::Builder::new()
         .prefix("basalt-cluster-")
         .tempdir()?;
-    let handed_on = ["BASALT_DATABASE_URL", "BASALT_NATS_URL"];
-    let environment = handed_on
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+    let bus = std::env::var_os("BASALT_NATS_URL");
+    let bus = bus.map(|url| {
+        let url = url.to_string_lossy().into_owned();
+        ("BASALT_NATS_URL".to_owned(), url)
+    });
     let options = Options {
         nodes,
-        environment: environment.collect(),
+        environment: bus.into_iter().collect(),
         database: database.as_deref() == Some("standby"),
     };
     let mut topology = Topology::start(scratch.path(), network, &options)?;

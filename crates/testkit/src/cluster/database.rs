@@ -55,11 +55,9 @@ impl Database {
         let data = own.members[0].data.display().to_string();
         let arguments = "-U basalt -A trust -E UTF8 --locale=C --no-sync -D";
         own.run(0, "initdb", &[&split(arguments)[..], &[&data]].concat())?;
-        let socket = own.folder.path().display();
-        let settings = format!(
-            "listen_addresses = '*'\nport = 5432\nunix_socket_directories = '{socket}'\nmax_connections = 300\nwal_keep_size = '512MB'\n"
-        );
-        append(&own.members[0].data.join("postgresql.conf"), &settings)?;
+        let settings =
+            "listen_addresses = '*'\nport = 5432\nmax_connections = 300\nwal_keep_size = '512MB'\n";
+        append(&own.members[0].data.join("postgresql.conf"), settings)?;
         let access = "host all all 0.0.0.0/0 trust\nhost replication all 0.0.0.0/0 trust\n";
         append(&own.members[0].data.join("pg_hba.conf"), access)?;
         own.serve(0)?;
@@ -115,8 +113,15 @@ impl Database {
     }
 
     fn serve(&self, index: usize) -> anyhow::Result<()> {
-        let log = self.folder.path().join(format!("log{index}"));
-        self.control(index, &format!("start -w -t 60 -l {}", log.display()))
+        let (folder, member) = (self.folder.path(), &self.members[index]);
+        let sockets = folder.join(format!("sockets{index}"));
+        std::fs::create_dir_all(&sockets)?;
+        std::fs::set_permissions(&sockets, PermissionsExt::from_mode(0o777))?;
+        let data = member.data.display().to_string();
+        let log = folder.join(format!("log{index}")).display().to_string();
+        let options = format!("-k {}", sockets.display());
+        let start = ["-s", "-D", &data, "start", "-w", "-t", "60", "-l", &log];
+        self.run(index, "pg_ctl", &[&start[..], &["-o", &options]].concat())
     }
 
     fn control(&self, index: usize, arguments: &str) -> anyhow::Result<()> {

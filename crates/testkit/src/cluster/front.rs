@@ -1,4 +1,4 @@
-//! The balancer: HAProxy with the file of `deploy/`.
+//! The balancer: `HAProxy` with the file of `deploy/`.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -25,7 +25,7 @@ pub struct Front {
 impl Front {
     /// Starts a balancer in front of `nodes` and waits until it finds one of them well.
     ///
-    /// Errors: HAProxy is not installed, or does not start.
+    /// Errors: `HAProxy` is not installed, or does not start.
     pub fn start(
         folder: &Path,
         ip: IpAddr,
@@ -43,11 +43,13 @@ impl Front {
         let mut words = within.to_vec();
         words.extend(["haproxy", "-db", "-f"].map(str::to_owned));
         words.push(path.display().to_string());
-        let search = std::env::var("PATH").unwrap_or_default();
+        let mut search = std::env::var_os("PATH").unwrap_or_default();
+        // Where Debian has it, which is not in everybody's path.
+        search.push(":/usr/sbin:/sbin");
         let log = std::fs::File::create(folder.join("haproxy.log"))?;
         let child = Command::new(&words[0])
             .args(&words[1..])
-            .env("PATH", format!("{search}:/usr/sbin:/sbin"))
+            .env("PATH", search)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
