@@ -38,8 +38,8 @@ pub struct Flags {
     /// PostgreSQL as the store; not available in this version [BASALT_DATABASE_URL]
     #[arg(long, value_name = "URL", hide_short_help = true)]
     pub database_url: Option<String>,
-    /// Bus for several nodes; not available in this version [BASALT_NATS_URL]
-    #[arg(long, value_name = "URL", hide_short_help = true)]
+    /// Bus between nodes that share a database [BASALT_NATS_URL]
+    #[arg(long, value_name = "URL")]
     pub nats_url: Option<String>,
     /// S3-compatible storage for files; not available in this version [BASALT_BLOB_URL]
     #[arg(long, value_name = "URL", hide_short_help = true)]

@@ -4,6 +4,7 @@ use crate::Payload;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -59,15 +60,15 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    fn take(&self) -> Option<Option<Event>> {
+    fn take(&self) -> Poll<Option<Event>> {
         let mut waiting = self.waiting.lock();
         if std::mem::take(&mut waiting.gap) {
-            return Some(Some(Event::Gap));
+            return Poll::Ready(Some(Event::Gap));
         }
         match waiting.messages.pop_front() {
-            Some(payload) => Some(Some(Event::Message(payload))),
-            None if waiting.closed => Some(None),
-            None => None,
+            Some(payload) => Poll::Ready(Some(Event::Message(payload))),
+            None if waiting.closed => Poll::Ready(None),
+            None => Poll::Pending,
         }
     }
 }
@@ -87,7 +88,7 @@ impl Subscription {
     /// The next event; `None` once the bus was shut down. Cancelling loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.queue.take() {
+            if let Poll::Ready(event) = self.queue.take() {
                 return event;
             }
             self.queue.changed.notified().await;

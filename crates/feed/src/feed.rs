@@ -205,7 +205,12 @@ fn jittered(time: Duration, rng: &dyn Rng) -> Duration {
 
 impl Shared {
     async fn look(&self) -> Result<()> {
+        let asked = self.options.clock.monotonic();
         let _looking = self.looking.lock().await;
+        if *self.looked.lock() > asked {
+            // A look that began after this one was asked for.
+            return Ok(());
+        }
         let begun = self.options.clock.monotonic();
         let looked = self.look_now().await;
         match &looked {

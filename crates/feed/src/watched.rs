@@ -3,11 +3,11 @@
 use crate::signal::{Head, Signal};
 use basalt_base::{BoxFuture, Result, Value};
 use basalt_store::{
-    AppStore, Catalogue, Change, FieldRef, Found, Leases, Path, Position, Query, ReadOptions,
-    Reads, Record, Snapshot, WriteBatch, Written,
+    AppStore, Catalogue, Change, FieldRef, Found, Leases, Path, Position, Query, QueueStand,
+    ReadOptions, Reads, Record, Snapshot, Task, TaskId, TaskPage, TaskWatch, WriteBatch, Written,
 };
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Hands everything on; after writes it tells. Every method of the traits is here, also those that
 /// have a default.
@@ -91,6 +91,26 @@ impl AppStore for Watched {
 
     fn changes(&self, after: Position, limit: usize) -> BoxFuture<'_, Result<Option<Vec<Change>>>> {
         self.inner.changes(after, limit)
+    }
+
+    fn task(&self, id: TaskId) -> BoxFuture<'_, Result<Option<Task>>> {
+        self.inner.task(id)
+    }
+
+    fn tasks<'a>(&'a self, page: &'a TaskPage) -> BoxFuture<'a, Result<Vec<Task>>> {
+        self.inner.tasks(page)
+    }
+
+    fn queue<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<QueueStand>> {
+        self.inner.queue(queue)
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueStand>>> {
+        self.inner.queues()
+    }
+
+    fn watch_tasks(&self, watch: Weak<dyn TaskWatch>) {
+        self.inner.watch_tasks(watch);
     }
 
     fn clear(&self) -> BoxFuture<'_, Result<()>> {

@@ -111,6 +111,11 @@ impl Functions {
         Ok(())
     }
 
+    /// Whether a change in this collection calls for [`Self::reload`].
+    pub fn lives_by(collection: &str) -> bool {
+        collection == rows::COLLECTION
+    }
+
     /// Whether there is any hook or function.
     pub fn is_empty(&self) -> bool {
         self.inner.registry.load().is_empty()

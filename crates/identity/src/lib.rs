@@ -9,6 +9,7 @@
 mod anonymous;
 mod callers;
 mod changes;
+mod follow;
 mod guard;
 mod hooks;
 mod installation;

@@ -1,5 +1,6 @@
 //! The apps of this server: from the settings and from the registry, opened on first use.
 
+use crate::cluster::{AGE_MAX, Cluster, Following, feed};
 use crate::config::{AppSettings, Mode, Settings, invalid, is_app_id};
 use crate::keys::{self, AppKeys, KeyStore};
 use crate::logs;
@@ -7,12 +8,15 @@ use crate::product::{PARSE_MOUNT, Product};
 use arc_swap::ArcSwapOption;
 use basalt_api_admin::{AdminApps, AppSummary, LogsAsked, MadeApp, NewApp};
 use basalt_api_parse::{App, Apps, ParseWire};
-use basalt_base::{AppId, BoxFuture, Clock, Error, Map, Reason, Result, Rng, Secret, Value};
+use basalt_base::{
+    AppId, BoxFuture, Clock, Error, Map, Monotonic, Reason, Result, Rng, Secret, Value,
+};
 use basalt_data::{Data, Deps};
+use basalt_feed::FeedView;
 use basalt_functions::{Functions, LogStore, Outside};
 use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
 use basalt_store::{AppRow, AppStore, Store};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -27,6 +31,7 @@ pub(crate) struct Parts {
     pub keys: KeyStore,
     pub outside: Outside,
     pub logs: LogStore,
+    pub cluster: Arc<Cluster>,
 }
 
 /// All apps.
@@ -38,6 +43,10 @@ pub(crate) struct AppTable {
     entries: RwLock<HashMap<Box<str>, Arc<Entry>>>,
     open: AtomicUsize,
     uses: AtomicU64,
+    /// What is known of the registry where other nodes change it; held while looking.
+    registry: tokio::sync::Mutex<Option<u64>>,
+    /// When the registry was last looked at with success.
+    looked: Mutex<Monotonic>,
 }
 
 /// One app, open or not.
@@ -47,6 +56,8 @@ struct Entry {
     keys: AppKeys,
     product: Product,
     app: ArcSwapOption<App>,
+    /// How the open app learns what other nodes do, where there may be any.
+    following: ArcSwapOption<Following>,
     /// Held while the app is opened, cleared or closed.
     opening: tokio::sync::Mutex<()>,
     used: AtomicU64,
@@ -75,6 +86,7 @@ impl AppTable {
         public_url: String,
         registers: bool,
     ) -> Result<Self> {
+        let looked = Mutex::new(parts.clock.monotonic());
         let mut rows = parts.store.system().apps().await?;
         let unfinished = rows.iter().filter(|row| is_unfinished(row));
         let unfinished: Vec<_> = unfinished
@@ -87,6 +99,8 @@ impl AppTable {
             entries: RwLock::default(),
             open: AtomicUsize::new(0),
             uses: AtomicU64::new(0),
+            registry: tokio::sync::Mutex::default(),
+            looked,
         };
         rows.retain(|row| !unfinished.iter().any(|id| row.app_id.as_str() == id));
         for app in table.settings.apps.clone() {
@@ -97,8 +111,9 @@ impl AppTable {
             let row = match at {
                 Some(at) => rows.swap_remove(at),
                 None if !registers => continue,
-                None => table.register(&app.id, declared_row()).await?,
+                None => table.register_declared(&app).await?,
             };
+            let (row, app) = table.with_keys(row, app, registers).await?;
             table.insert(row, app, true)?;
         }
         for row in rows {
@@ -107,9 +122,169 @@ impl AppTable {
                 continue;
             }
             let app = stored(&row)?;
+            let (row, app) = table.with_keys(row, app, registers).await?;
             table.insert(row, app, false)?;
         }
         Ok(table)
+    }
+
+    /// Registers an app of the settings; another node may be doing the same.
+    async fn register_declared(&self, app: &AppSettings) -> Result<AppRow> {
+        let mut settings = declared_row();
+        self.add_keys(app, &mut settings)?;
+        match self.register(&app.id, settings).await {
+            Err(error) if error.reason() == Reason::DuplicateValue => {
+                let rows = self.parts.store.system().apps().await?;
+                let made = rows.into_iter().find(|row| row.app_id.as_str() == app.id);
+                made.ok_or(error)
+            }
+            other => other,
+        }
+    }
+
+    /// On a shared store, puts what keys of the app no setting gives into its row, so that every
+    /// node has the same ones. Says whether there was anything to put.
+    fn add_keys(&self, app: &AppSettings, row: &mut Map) -> Result<bool> {
+        if !self.parts.cluster.is_shared() {
+            return Ok(false);
+        }
+        let kept = keys::of_row(row);
+        let known = keys::with(app.clone(), &kept);
+        let all = self.parts.keys.app(&known, &*self.parts.rng)?;
+        let lacking = keys::lacking(app, &kept, &all);
+        let any = !lacking.is_empty();
+        keys::put(row, lacking);
+        Ok(any)
+    }
+
+    /// The row and the settings of an app with the keys that its nodes share; missing ones are made
+    /// unless the caller only looks.
+    async fn with_keys(
+        &self,
+        mut row: AppRow,
+        app: AppSettings,
+        writes: bool,
+    ) -> Result<(AppRow, AppSettings)> {
+        if !self.parts.cluster.is_shared() {
+            return Ok((row, app));
+        }
+        if !writes {
+            let app = keys::with(app, &keys::of_row(&row.settings));
+            return Ok((row, app));
+        }
+        if self.add_keys(&app, &mut row.settings)? {
+            let system = self.parts.store.system();
+            system
+                .update_app(row.store_id, row.settings.clone())
+                .await?;
+            self.parts.cluster.tell_apps();
+        }
+        let kept = keys::of_row(&row.settings);
+        // So that `basalt app keys` prints them on this node, too.
+        self.parts.keys.mirror(&app.id, &kept)?;
+        let app = keys::with(app, &kept);
+        Ok((row, app))
+    }
+
+    /// Brings the table to what the registry says, where other nodes may have changed that.
+    /// Errors: those of the store.
+    pub(crate) async fn refresh(&self) -> Result<()> {
+        let asked = self.parts.clock.monotonic();
+        let mut known = self.registry.lock().await;
+        if *self.looked.lock() > asked {
+            return Ok(());
+        }
+        let begun = self.parts.clock.monotonic();
+        let system = self.parts.store.system();
+        let version = system.registry_version().await?;
+        if version.is_none() || version != *known {
+            let rows = system.apps().await?;
+            self.follow_registry(rows).await;
+            *known = version;
+        }
+        *self.looked.lock() = begun;
+        Ok(())
+    }
+
+    async fn follow_registry(&self, rows: Vec<AppRow>) {
+        let mut gone: Vec<Box<str>> = self.entries.read().keys().cloned().collect();
+        for row in rows {
+            let id = row.app_id.clone();
+            gone.retain(|gone| **gone != *id.as_str());
+            if let Err(error) = self.follow_row(row).await {
+                tracing::error!(app = %id, ?error, "the app's row in the registry can't be used");
+            }
+        }
+        for id in gone {
+            tracing::info!(app = &*id, "the app is not in the registry any more");
+            let entry = self.entries.write().remove(&id);
+            if let Some(entry) = entry {
+                self.close(&entry);
+            }
+        }
+    }
+
+    async fn follow_row(&self, row: AppRow) -> Result<()> {
+        let old = self.entry(row.app_id.as_str());
+        let same =
+            |old: &Arc<Entry>| old.row.store_id == row.store_id && old.row.settings == row.settings;
+        if old.as_ref().is_some_and(same) {
+            return Ok(());
+        }
+        if is_unfinished(&row) {
+            return Ok(());
+        }
+        let id = row.app_id.as_str();
+        let declared = self.settings.apps.iter().find(|app| app.id == id).cloned();
+        let is_declared_here = declared.is_some();
+        let app = match declared {
+            Some(app) => app,
+            None if is_declared(&row) => return Ok(()),
+            None => stored(&row)?,
+        };
+        let (row, app) = self.with_keys(row, app, true).await?;
+        self.insert(row, app, is_declared_here).map(drop)
+    }
+
+    /// Lets go of an open app; requests that still use it keep it until they are done.
+    fn close(&self, entry: &Entry) {
+        entry.following.store(None);
+        if entry.app.swap(None).is_some() {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends what runs beside open apps and waits for it.
+    pub(crate) async fn stop(&self) {
+        let entries: Vec<_> = self.entries.read().values().cloned().collect();
+        for entry in entries {
+            let following = entry.following.swap(None);
+            self.close(&entry);
+            if let Some(following) = following {
+                following.close().await;
+            }
+        }
+    }
+
+    /// The feeds of open apps, by app.
+    pub(crate) fn feeds(&self) -> Vec<(String, FeedView)> {
+        let entries = self.entries.read();
+        let views = entries.iter().filter_map(|(id, entry)| {
+            let following = entry.following.load();
+            Some((id.to_string(), following.as_ref()?.feed.view()))
+        });
+        let mut views: Vec<_> = views.collect();
+        views.sort_by(|a, b| a.0.cmp(&b.0));
+        views
+    }
+
+    /// Refuses to go by a registry that was last seen too long ago.
+    async fn check_age(&self) -> Result<()> {
+        let looked = *self.looked.lock();
+        if self.parts.clock.monotonic().since(looked) > AGE_MAX {
+            self.refresh().await?;
+        }
+        Ok(())
     }
 
     async fn register(&self, id: &str, settings: Map) -> Result<AppRow> {
@@ -134,12 +309,17 @@ impl AppTable {
             keys,
             product,
             app: ArcSwapOption::empty(),
+            following: ArcSwapOption::empty(),
             opening: tokio::sync::Mutex::default(),
             used: AtomicU64::new(0),
         });
-        self.entries
+        let old = self
+            .entries
             .write()
             .insert(app.id.into(), Arc::clone(&entry));
+        if let Some(old) = old {
+            self.close(&old);
+        }
         Ok(entry)
     }
 
@@ -161,13 +341,18 @@ impl AppTable {
         let use_number = self.uses.fetch_add(1, Ordering::Relaxed);
         entry.used.store(use_number, Ordering::Relaxed);
         if let Some(app) = entry.app.load_full() {
+            if let Some(following) = &*entry.following.load() {
+                following.check_age().await?;
+            }
             return Ok(app);
         }
         let opening = entry.opening.lock().await;
         if let Some(app) = entry.app.load_full() {
             return Ok(app);
         }
-        let app = Arc::new(self.parts.open(entry).await?);
+        let (app, following) = self.parts.open(entry).await?;
+        let app = Arc::new(app);
+        entry.following.store(following.map(Arc::new));
         entry.app.store(Some(Arc::clone(&app)));
         self.open.fetch_add(1, Ordering::Relaxed);
         drop(opening);
@@ -186,9 +371,7 @@ impl AppTable {
             let Some(oldest) = open.min_by_key(|entry| entry.used.load(Ordering::Relaxed)) else {
                 return;
             };
-            if oldest.app.swap(None).is_some() {
-                self.open.fetch_sub(1, Ordering::Relaxed);
-            }
+            self.close(oldest);
         }
     }
 
@@ -226,12 +409,20 @@ impl AppTable {
         };
         // Looked at before anything is written, so that a refusal leaves nothing behind.
         Product::of(&mut self.settings.clone(), &mut stored(&row)?)?;
+        if self.parts.cluster.is_shared() {
+            let given = new.client_keys.iter();
+            let given = given.map(|(name, key)| (keys::short(name).to_owned(), key.clone()));
+            keys::put(&mut row.settings, given.collect());
+            let app = stored(&row)?;
+            self.add_keys(&app, &mut row.settings)?;
+        }
         row = self.register(&new.id, row.settings).await?;
+        self.parts.cluster.tell_apps();
         for (name, key) in &new.client_keys {
-            let name = name.trim_end_matches("_key");
-            self.parts.keys.keep(&new.id, name, key)?;
+            self.parts.keys.keep(&new.id, keys::short(name), key)?;
         }
         let app = stored(&row)?;
+        let (row, app) = self.with_keys(row, app, true).await?;
         let entry = self.insert(row, app, false)?;
         let named = keys::named(&entry.keys);
         let keys = named
@@ -249,9 +440,7 @@ impl AppTable {
         let _opening = entry.opening.lock().await;
         app.data.deps().store.clear().await?;
         // Whatever engines remember of the app is about objects that are gone.
-        if entry.app.swap(None).is_some() {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.close(&entry);
         Ok(())
     }
 
@@ -272,8 +461,15 @@ impl AppTable {
 }
 
 impl Parts {
-    async fn open(&self, entry: &Entry) -> Result<App> {
-        let store = self.store.open_app(entry.row.store_id).await?;
+    async fn open(&self, entry: &Entry) -> Result<(App, Option<Following>)> {
+        let mut store = self.store.open_app(entry.row.store_id).await?;
+        // Nobody follows yet where no other node writes.
+        let mut changes = None;
+        if self.cluster.is_shared() {
+            let (feed, watched) = feed(&self.cluster, store);
+            store = watched;
+            changes = Some(feed);
+        }
         let product = &entry.product;
         let guard_deps = GuardDeps {
             store: Arc::clone(&store),
@@ -282,7 +478,11 @@ impl Parts {
             passwords: Arc::clone(&self.passwords),
             id_length: product.data.id_length,
         };
-        let guard = SystemGuard::new(guard_deps, product.identity.clone());
+        let mut identity = product.identity.clone();
+        if self.cluster.is_shared() {
+            identity.cache_time = identity.cache_time.min(AGE_MAX);
+        }
+        let guard = SystemGuard::new(guard_deps, identity);
         let functions = self.functions(entry, &store).await?;
         let deps = Deps {
             store,
@@ -292,14 +492,19 @@ impl Parts {
             guard: Arc::new(guard.clone()),
         };
         let data = Data::new(deps, product.data.clone());
-        Ok(App {
+        let following = changes.map(|feed| {
+            let (guard, functions) = (guard.clone(), functions.clone());
+            Following::start(&self.cluster, &entry.row.app_id, feed, guard, functions)
+        });
+        let app = App {
             id: entry.row.app_id.clone(),
             keys: entry.keys.api.clone(),
             identity: Identity::new(data.clone(), &guard),
             data,
             functions,
             options: product.api.clone(),
-        })
+        };
+        Ok((app, following))
     }
 }
 
@@ -387,6 +592,9 @@ fn stored(row: &AppRow) -> Result<AppSettings> {
 impl Apps for AppTable {
     fn app<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Arc<App>>>> {
         Box::pin(async move {
+            if self.parts.cluster.is_shared() {
+                self.check_age().await?;
+            }
             match self.entry(id) {
                 Some(entry) => self.open(&entry).await.map(Some),
                 None => Ok(None),

@@ -1,6 +1,7 @@
 //! From the listener to the adapters and back, with a log line and counters for each request.
 
 use crate::apps::AppTable;
+use crate::cluster::{self, Cluster};
 use crate::doors::{self, DOORS, Door, Head};
 use crate::metrics::Metrics;
 use crate::product::PARSE_MOUNT;
@@ -29,6 +30,7 @@ pub(crate) struct Router {
     pub parse: ParseApi,
     pub admin: AdminApi,
     pub apps: Arc<AppTable>,
+    pub cluster: Arc<Cluster>,
     pub store: Arc<dyn Store>,
     pub metrics: Metrics,
     pub stats: Arc<Stats>,
@@ -139,27 +141,29 @@ impl Router {
         if !is_read(&request.head.method) {
             return not_allowed("GET, HEAD");
         }
+        // Balancers take a node that drains out before it stops to accept.
+        let (code, status) = match self.cluster.is_draining() {
+            false => (StatusCode::OK, "ok"),
+            true => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+        };
         if request.head.uri.query() != Some("details") {
-            if self.stopping.load(Ordering::Relaxed) {
-                let body = r#"{"status":"stopping"}"#;
-                return json_response(StatusCode::SERVICE_UNAVAILABLE, body);
-            }
-            return json_response(StatusCode::OK, r#"{"status":"ok"}"#);
+            return json_response(code, json!({ "status": status }).to_string());
         }
         if !self.is_trusted(request.client, &request.head.headers) {
             return forbidden(&request.id);
         }
         let uptime = self.clock.monotonic().since(self.started);
         let body = json!({
-            "status": "ok",
+            "status": status,
             "version": env!("CARGO_PKG_VERSION"),
             "mode": self.mode,
             "uptime_seconds": uptime.as_secs(),
             "apps": self.apps.count(),
             "apps_open": self.apps.open_count(),
             "connections_open": self.stats.view().connections_open,
+            "node": cluster::health(&self.cluster, &self.apps.feeds()),
         });
-        json_response(StatusCode::OK, body.to_string())
+        json_response(code, body.to_string())
     }
 
     fn metrics_page(&self, request: &Request) -> Response {
@@ -169,7 +173,8 @@ impl Router {
         if !self.is_trusted(request.client, &request.head.headers) {
             return forbidden(&request.id);
         }
-        let store = self.store.metrics();
+        let mut store = self.store.metrics();
+        store.extend(cluster::readings(&self.cluster, &self.apps.feeds()));
         let page = self
             .metrics
             .page(self.stats.view(), self.apps.open_count(), store);

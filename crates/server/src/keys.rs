@@ -1,7 +1,7 @@
 //! Keys on disk: generated ones, and those of apps that live in the database.
 
 use crate::config::{AppSettings, Mode, Settings, invalid};
-use basalt_base::{Error, Result, Rng, Secret, token_hex};
+use basalt_base::{Error, Map, Result, Rng, Secret, Value, token_hex};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -127,6 +127,19 @@ impl KeyStore {
         sync(&folder)
     }
 
+    /// Writes down the keys that an app's nodes share, where this node has others.
+    pub(crate) fn mirror(&self, app: &str, kept: &[(String, Secret)]) -> Result<()> {
+        let folder = self.folder.join(app);
+        let mut changed = false;
+        for (name, key) in kept {
+            if read(&folder.join(name))?.as_ref() != Some(key) {
+                write(&folder, name, key.expose())?;
+                changed = true;
+            }
+        }
+        if changed { sync(&folder) } else { Ok(()) }
+    }
+
     /// The operator's token, generated when the settings have none.
     pub(crate) fn operator_token(&self, settings: &Settings, rng: &dyn Rng) -> Result<Secret> {
         if let Some(token) = &settings.operator_token {
@@ -138,6 +151,83 @@ impl KeyStore {
         }
         Ok(token)
     }
+}
+
+/// Where the shared keys of an app lie in its row.
+const KEYS: &str = "keys";
+
+/// A key's name without the ending that settings give it.
+pub(crate) fn short(name: &str) -> &str {
+    name.trim_end_matches("_key")
+}
+
+/// The keys in an app's row, by their short names. Names that this version does not know are left
+/// out: they become file names.
+pub(crate) fn of_row(row: &Map) -> Vec<(String, Secret)> {
+    let Some(Value::Map(kept)) = row.get(KEYS) else {
+        return Vec::new();
+    };
+    let mut all = AppSettings::default();
+    let known = kept
+        .iter()
+        .filter(|(name, _)| slot(&mut all, name).is_some());
+    let text = known.filter_map(|(name, key)| Some((name.clone(), Secret::new(key.as_str()?))));
+    text.collect()
+}
+
+/// Adds keys to an app's row.
+pub(crate) fn put(row: &mut Map, more: Vec<(String, Secret)>) {
+    if more.is_empty() {
+        return;
+    }
+    let mut kept = match row.shift_remove(KEYS) {
+        Some(Value::Map(kept)) => kept,
+        _ => Map::new(),
+    };
+    for (name, key) in more {
+        kept.insert(name, Value::String(key.expose().to_owned()));
+    }
+    row.insert(KEYS.to_owned(), Value::Map(kept));
+}
+
+fn slot<'a>(app: &'a mut AppSettings, name: &str) -> Option<&'a mut Option<Secret>> {
+    Some(match name {
+        "master" => &mut app.master_key,
+        "read_only_master" => &mut app.read_only_master_key,
+        "maintenance" => &mut app.maintenance_key,
+        "webhook" => &mut app.webhook_key,
+        "rest" => &mut app.rest_key,
+        "javascript" => &mut app.javascript_key,
+        "client" => &mut app.client_key,
+        "dotnet" => &mut app.dotnet_key,
+        _ => return None,
+    })
+}
+
+/// The settings of an app with the keys of its row; those that the settings give win.
+pub(crate) fn with(mut app: AppSettings, kept: &[(String, Secret)]) -> AppSettings {
+    for (name, key) in kept {
+        if let Some(slot) = slot(&mut app, name) {
+            slot.get_or_insert_with(|| key.clone());
+        }
+    }
+    app
+}
+
+/// The keys that neither the settings give nor the row has.
+pub(crate) fn lacking(
+    app: &AppSettings,
+    kept: &[(String, Secret)],
+    all: &AppKeys,
+) -> Vec<(String, Secret)> {
+    let mut given = with(app.clone(), kept);
+    let all = named(all).into_iter();
+    let lacking = all.filter_map(|(name, key)| {
+        let name = short(name);
+        let missing = slot(&mut given, name).is_some_and(|slot| slot.is_none());
+        missing.then(|| Some((name.to_owned(), key?.clone())))?
+    });
+    lacking.collect()
 }
 
 /// Every key with its name in the settings, for printing and checking.

@@ -8,6 +8,7 @@
 //! in `dispatch.rs`.
 
 mod apps;
+mod cluster;
 pub mod config;
 mod dispatch;
 mod doctor;
@@ -27,4 +28,4 @@ pub mod transfer;
 pub use doctor::{Finding, Severity, doctor};
 pub use logging::start as start_logging;
 pub use process::spare_memory;
-pub use run::{Ready, serve, settle};
+pub use run::{Over, Ready, serve, serve_over, settle};

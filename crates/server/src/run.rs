@@ -1,6 +1,7 @@
 //! Starting and stopping the server.
 
 use crate::apps::{AppTable, Parts, may_clear};
+use crate::cluster::{Cluster, Tasks, node_id};
 use crate::config::{Mode, Settings, invalid};
 use crate::dispatch::Router;
 use crate::keys::KeyStore;
@@ -9,7 +10,8 @@ use crate::product::Product;
 use crate::{process, sample};
 use basalt_api_admin::{AdminApi, AdminApps};
 use basalt_api_parse::{Apps, Cors, ParseApi};
-use basalt_base::{Clock, Network, Result, Rng, SystemClock};
+use basalt_base::{Clock, Network, Result, Rng, Secret, SystemClock};
+use basalt_bus::{Bus, LocalBus, NatsBus, NatsOptions};
 use basalt_functions::{Egress, LogOptions, LogStore, Outside, OutsideOptions, SystemResolver};
 use basalt_identity::PasswordPool;
 use basalt_listener::{Listener, TlsFiles};
@@ -40,7 +42,46 @@ pub async fn serve(
     ready: impl FnOnce(&Ready),
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
-    let server = Server::open(settings).await?;
+    serve_opened(
+        Server::open(settings, None).await?,
+        with_sample,
+        ready,
+        stop,
+    )
+    .await
+}
+
+/// A store and a bus that the caller opened.
+pub struct Over {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The bus.
+    pub bus: Arc<dyn Bus>,
+}
+
+/// The same over a store and a bus of the caller's, which may be those of other nodes too. Settings
+/// that choose a store or a bus are ignored.
+pub async fn serve_over(
+    settings: Settings,
+    over: Over,
+    ready: impl FnOnce(&Ready),
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    serve_opened(
+        Server::open(settings, Some(over)).await?,
+        false,
+        ready,
+        stop,
+    )
+    .await
+}
+
+async fn serve_opened(
+    server: Server,
+    with_sample: bool,
+    ready: impl FnOnce(&Ready),
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
     for warning in &server.settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -57,14 +98,20 @@ struct Server {
 }
 
 impl Server {
-    async fn open(mut settings: Settings) -> Result<Self> {
+    async fn open(mut settings: Settings, over: Option<Over>) -> Result<Self> {
         settle(&mut settings)?;
         let cors = cors(&settings)?;
         let listener = bind(&settings)?;
-        let parts = parts(&settings)?;
+        let (given, bus) = over.map(|over| (over.store, over.bus)).unzip();
+        let mut parts = match given {
+            Some(store) => parts_over(&settings, store)?,
+            None => parts(&settings)?,
+        };
+        let url = url(&settings, listener.address());
+        parts.cluster = Arc::new(cluster(&settings, &parts, bus, &url).await?);
+        let cluster = Arc::clone(&parts.cluster);
         let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
         let operator_token = parts.keys.operator_token(&settings, &*parts.rng)?;
-        let url = url(&settings, listener.address());
         let public_url = settings.public_url.clone().unwrap_or_else(|| url.clone());
         let table = AppTable::load(parts, settings.clone(), public_url).await?;
         let apps = Arc::new(table);
@@ -76,6 +123,7 @@ impl Server {
                 may_clear(settings.mode),
             ),
             apps,
+            cluster,
             store,
             metrics: Metrics::new(),
             stats: listener.stats(),
@@ -122,6 +170,7 @@ impl Server {
         let delay = self.settings.drain_delay;
         let stop = async move {
             stop.await;
+            router.cluster.drain();
             if !delay.is_zero() {
                 router.stopping.store(true, Ordering::Relaxed);
                 tracing::info!(
@@ -131,11 +180,16 @@ impl Server {
                 tokio::time::sleep(delay).await;
             }
         };
+        let (cluster, apps) = (&self.router.cluster, &self.router.apps);
+        let tasks = Tasks::start(cluster, apps);
+        let apps = Arc::clone(apps);
         let cut = self.listener.serve(self.router, stop).await;
+        tasks.stop().await;
         // It holds the store; whoever starts on this folder next must find it closed.
         if opening.await.is_err() {
             tracing::error!("opening the first app panicked");
         }
+        apps.stop().await;
         tracing::info!(connections_cut = cut, "stopped");
     }
 }
@@ -186,20 +240,25 @@ pub(crate) fn parts(settings: &Settings) -> Result<Parts> {
 
 /// The same, with snapshots that may be kept for so long.
 pub(crate) fn parts_with(settings: &Settings, snapshot_age_max: Duration) -> Result<Parts> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let rng: Arc<dyn Rng> = Arc::new(basalt_base::OsRng);
     let options = basalt_store_sqlite::Options {
         synchronous: settings.synchronous,
         record_bytes_max: settings.limits.object_bytes_max,
         snapshot_age_max,
         ..basalt_store_sqlite::Options::default()
     };
-    let store: Arc<dyn Store> = SqliteStore::open(&settings.data_dir, options)?;
+    parts_over(settings, SqliteStore::open(&settings.data_dir, options)?)
+}
+
+fn parts_over(settings: &Settings, store: Arc<dyn Store>) -> Result<Parts> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let rng: Arc<dyn Rng> = Arc::new(basalt_base::OsRng);
+    let cluster = Cluster::alone(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&rng));
     let log_options = LogOptions {
         bytes_max: settings.limits.log_bytes_max as u64,
         age_max: settings.limits.log_time_max,
     };
     Ok(Parts {
+        cluster: Arc::new(cluster),
         store,
         outside: outside(settings),
         logs: LogStore::open(
@@ -212,6 +271,51 @@ pub(crate) fn parts_with(settings: &Settings, snapshot_age_max: Duration) -> Res
         rng,
         keys: KeyStore::of(&settings.data_dir),
     })
+}
+
+/// This server as a node.
+async fn cluster(
+    settings: &Settings,
+    parts: &Parts,
+    bus: Option<Arc<dyn Bus>>,
+    url: &str,
+) -> Result<Cluster> {
+    let id = node_id(&*parts.rng);
+    let bus = match bus {
+        Some(bus) => bus,
+        None => connect(settings, &id).await?,
+    };
+    Ok(Cluster::new(
+        Arc::clone(&parts.store),
+        bus,
+        Arc::clone(&parts.clock),
+        Arc::clone(&parts.rng),
+        id,
+        url,
+    ))
+}
+
+/// The bus that the settings ask for.
+async fn connect(settings: &Settings, id: &str) -> Result<Arc<dyn Bus>> {
+    let Some(url) = settings.nats_url.clone() else {
+        return Ok(LocalBus::new());
+    };
+    let credentials = settings.nats_creds.as_ref().map(|path| {
+        let read = std::fs::read_to_string(path);
+        read.map(Secret::new).map_err(|error| {
+            let path = path.display();
+            invalid(format!("`nats_creds`: {path} can't be read: {error}")).with_source(error)
+        })
+    });
+    let options = NatsOptions {
+        url,
+        token: settings.nats_token.clone(),
+        credentials: credentials.transpose()?,
+        ca: settings.nats_ca.clone(),
+        cluster: settings.cluster.clone(),
+        name: format!("basalt {id}"),
+    };
+    Ok(NatsBus::connect(options).await?)
 }
 
 /// The addresses that `listen` stands for.

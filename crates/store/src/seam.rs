@@ -84,7 +84,8 @@ fn no_tasks() -> Error {
     Error::new(Reason::CommandUnavailable, "This store has no tasks.")
 }
 
-/// The data of one app.
+/// The data of one app. The change feed wraps it: a method that is added here, also one with a
+/// default, has to be handed on there (`watched.rs` of `feed`).
 pub trait AppStore: Reads {
     /// The catalogue as of the last commit. Cheap.
     fn catalogue(&self) -> Arc<Catalogue>;

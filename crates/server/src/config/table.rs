@@ -37,6 +37,16 @@ pub struct Settings {
     pub synchronous: Synchronous,
     /// Most app databases open at once.
     pub apps_open_max: usize,
+    /// The bus between nodes.
+    pub nats_url: Option<Secret>,
+    /// A token for the bus.
+    pub nats_token: Option<Secret>,
+    /// A file with credentials for the bus.
+    pub nats_creds: Option<PathBuf>,
+    /// PEM certificates that the bus's servers are checked against.
+    pub nats_ca: Option<PathBuf>,
+    /// What nodes that belong together have in common on the bus.
+    pub cluster: String,
     /// How long the server goes on serving after it was told to stop.
     pub drain_delay: Duration,
     /// Limits of engines and adapters.
@@ -66,6 +76,11 @@ impl Default for Settings {
             log: "info".to_owned(),
             synchronous: Synchronous::Full,
             apps_open_max: 64,
+            nats_url: None,
+            nats_token: None,
+            nats_creds: None,
+            nats_ca: None,
+            cluster: "main".to_owned(),
             drain_delay: Duration::ZERO,
             limits: Limits::default(),
             listener: ListenerLimits::default(),
@@ -104,6 +119,9 @@ impl<T> Row<T> {
 macro_rules! row {
     ($key:literal, secret, $($field:ident).+, $doc:literal) => {
         row!(@ $key, secret, $($field).+, $doc, None, true)
+    };
+    ($key:literal, flag $flag:literal, secret, $($field:ident).+, $doc:literal) => {
+        row!(@ $key, secret, $($field).+, $doc, Some($flag), true)
     };
     ($key:literal, $form:ident, $($field:ident).+, $doc:literal) => {
         row!(@ $key, $form, $($field).+, $doc, None, false)
@@ -187,6 +205,31 @@ pub(crate) const SERVER: &[Row<Settings>] = &[
         delay,
         drain_delay,
         "after `SIGTERM` the server goes on serving for so long, while `/health` answers 503 and connections are ended with their next answer, so that a balancer turns away before anything is refused"
+    ),
+    row!("nats_url", flag "--nats-url", secret, nats_url, "the bus between nodes that share a database: `nats://[user:password@]host:port`, or `tls://…`, several with commas between them; see [cluster](cluster.md)"),
+    row!(
+        "nats_token",
+        secret,
+        nats_token,
+        "token for the bus, instead of a user in the address"
+    ),
+    row!(
+        "nats_creds",
+        file,
+        nats_creds,
+        "file with NATS credentials for the bus"
+    ),
+    row!(
+        "nats_ca",
+        file,
+        nats_ca,
+        "PEM certificates that the servers of the bus are checked against, besides the system's; asks for TLS"
+    ),
+    row!(
+        "cluster",
+        text,
+        cluster,
+        "name of the cluster: nodes with another one on the same bus are not heard"
     ),
 ];
 
@@ -443,7 +486,6 @@ pub(crate) const RESERVED: &[(&str, Option<&str>, &str)] = &[
         Some("--database-url"),
         "PostgreSQL as the store of several nodes",
     ),
-    ("nats_url", Some("--nats-url"), "the bus of several nodes"),
     (
         "blob_url",
         Some("--blob-url"),

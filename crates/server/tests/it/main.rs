@@ -6,5 +6,8 @@
 )]
 
 mod admin;
+mod cluster;
+mod nats;
 mod operate;
 mod server;
+mod shared;

@@ -58,12 +58,32 @@ pub async fn start(mode: Mode, change: impl FnOnce(&mut Settings)) -> Server {
 }
 
 pub async fn start_with(settings: Settings, folder: tempfile::TempDir) -> Server {
+    launch(settings, folder, None).await
+}
+
+/// The same over a store and a bus of the test's.
+pub async fn start_over(
+    settings: Settings,
+    folder: tempfile::TempDir,
+    over: basalt_server::Over,
+) -> Server {
+    launch(settings, folder, Some(over)).await
+}
+
+async fn launch(
+    settings: Settings,
+    folder: tempfile::TempDir,
+    over: Option<basalt_server::Over>,
+) -> Server {
     let (stop, stopped) = oneshot::channel();
     let (tell, told) = oneshot::channel();
     let task = tokio::spawn(async move {
         let ready = |ready: &basalt_server::Ready| tell.send(ready.url.clone()).unwrap();
         let stop = async { _ = stopped.await };
-        basalt_server::serve(settings, false, ready, stop).await
+        match over {
+            Some(over) => basalt_server::serve_over(settings, over, ready, stop).await,
+            None => basalt_server::serve(settings, false, ready, stop).await,
+        }
     });
     let url = told.await.expect("the server does not start");
     Server {
@@ -82,6 +102,12 @@ impl Server {
         self.folder
     }
 
+    /// Tells the server to stop and does not wait for it.
+    pub fn begin_stop(self) -> JoinHandle<basalt_base::Result<()>> {
+        self.stop.send(()).unwrap();
+        self.task
+    }
+
     pub async fn send(
         &self,
         method: Method,
@@ -89,33 +115,7 @@ impl Server {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        let stream = TcpStream::connect(&self.address).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .unwrap();
-        tokio::spawn(connection);
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "test");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request
-            .body(Full::new(hyper::body::Bytes::from(body.to_owned())))
-            .unwrap();
-        let sent = sender.send_request(request);
-        let response = tokio::time::timeout(Duration::from_mins(1), sent)
-            .await
-            .unwrap()
-            .unwrap();
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            text: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        send(&self.address, method, path, headers, body).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -141,4 +141,45 @@ impl Server {
         self.send(method, path, &[("authorization", &token)], body)
             .await
     }
+}
+
+/// A request to an address.
+pub async fn send(
+    address: &str,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "test");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request
+        .body(Full::new(hyper::body::Bytes::from(body.to_owned())))
+        .unwrap();
+    let sent = sender.send_request(request);
+    let response = tokio::time::timeout(Duration::from_mins(1), sent)
+        .await
+        .unwrap()
+        .unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        text: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+pub async fn get(address: &str, path: &str) -> Answer {
+    send(address, Method::GET, path, &[], "").await
 }

@@ -201,6 +201,10 @@ impl Writer {
         }
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's path holds for one lifetime only"
+    )]
     fn act(&mut self, session: &Session, message: Message) -> Trust {
         let trust = match message {
             Message::Write(batches, reply) => self.group(session, batches, reply),

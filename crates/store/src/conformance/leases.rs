@@ -10,7 +10,7 @@ const LONG: Duration = Duration::from_mins(10);
 const SHORT: Duration = Duration::from_millis(1);
 
 /// Both kinds of leases.
-async fn each(f: &Fixture) -> [&dyn Leases; 2] {
+fn each(f: &Fixture) -> [&dyn Leases; 2] {
     [f.app.leases(), f.store.system().leases()]
 }
 
@@ -38,7 +38,7 @@ async fn write_under(app: &dyn AppStore, lease: &Lease, id: &str) -> basalt_base
 
 pub async fn one_holds_it_at_a_time(h: &dyn Harness) {
     let f = Fixture::open(h).await;
-    for leases in each(&f).await {
+    for leases in each(&f) {
         let one = take(leases, "job", "a", LONG).await;
         assert_eq!((&*one.name, &*one.holder), ("job", "a"));
         for other in ["b", "a"] {
@@ -55,7 +55,7 @@ pub async fn one_holds_it_at_a_time(h: &dyn Harness) {
 
 pub async fn tokens_grow_with_each_holder(h: &dyn Harness) {
     let f = Fixture::open(h).await;
-    for leases in each(&f).await {
+    for leases in each(&f) {
         let one = take(leases, "job", "a", LONG).await;
         assert!(leases.renew(&one, LONG).await.unwrap());
         leases.release(&one).await.unwrap();
@@ -73,7 +73,7 @@ pub async fn tokens_grow_with_each_holder(h: &dyn Harness) {
 
 pub async fn renewing_late_works_while_nobody_took_it(h: &dyn Harness) {
     let f = Fixture::open(h).await;
-    for leases in each(&f).await {
+    for leases in each(&f) {
         let lease = take(leases, "job", "a", SHORT).await;
         let start = SystemClock.monotonic();
         while leases.list().await.unwrap()[0].left > Duration::ZERO {
@@ -86,7 +86,7 @@ pub async fn renewing_late_works_while_nobody_took_it(h: &dyn Harness) {
 
 pub async fn races_have_one_winner(h: &dyn Harness) {
     let f = Fixture::open(h).await;
-    for leases in each(&f).await {
+    for leases in each(&f) {
         let holders: Vec<String> = (0..16).map(|n| format!("node {n}")).collect();
         let calls = holders.iter().map(|h| leases.acquire("job", h, LONG));
         let won = join_all(calls.collect()).await;
@@ -143,7 +143,7 @@ pub async fn apps_and_system_have_their_own(h: &dyn Harness) {
     let f = Fixture::open(h).await;
     f.define("T", &[]).await;
     let other = f.store.open_app(crate::StoreId(2)).await.unwrap();
-    let [app, system] = each(&f).await;
+    let [app, system] = each(&f);
     take(app, "job", "a", LONG).await;
     take(system, "job", "b", LONG).await;
     let theirs = take(other.leases(), "job", "c", LONG).await;
@@ -161,7 +161,7 @@ pub async fn leases_outlive_reopening_and_clearing(h: &dyn Harness) {
         lease
     };
     let f = Fixture::open(h).await;
-    for leases in each(&f).await {
+    for leases in each(&f) {
         assert_eq!(leases.acquire("job", "b", LONG).await.unwrap(), None);
     }
     f.define("T", &[]).await;
@@ -171,7 +171,7 @@ pub async fn leases_outlive_reopening_and_clearing(h: &dyn Harness) {
 pub async fn odd_names_and_times_are_refused(h: &dyn Harness) {
     let f = Fixture::open(h).await;
     let long = "x".repeat(crate::LEASE_NAME_BYTES_MAX + 1);
-    for leases in each(&f).await {
+    for leases in each(&f) {
         let cases = [
             ("", "a", LONG),
             ("job", "", LONG),

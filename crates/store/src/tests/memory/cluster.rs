@@ -102,16 +102,15 @@ pub struct NodeTable(Mutex<Vec<(NodeView, Monotonic)>>);
 impl Nodes for NodeTable {
     fn beat<'a>(&'a self, node: &'a Node, forget: Duration) -> BoxFuture<'a, Result<()>> {
         let mut rows = self.0.lock().unwrap();
-        match rows.iter_mut().find(|row| row.0.node.id == node.id) {
-            Some(row) => row.1 = now(),
-            None => {
-                let view = NodeView {
-                    node: node.clone(),
-                    since: SystemClock.now(),
-                    silent: Duration::ZERO,
-                };
-                rows.push((view, now()));
-            }
+        if let Some(row) = rows.iter_mut().find(|row| row.0.node.id == node.id) {
+            row.1 = now();
+        } else {
+            let view = NodeView {
+                node: node.clone(),
+                since: SystemClock.now(),
+                silent: Duration::ZERO,
+            };
+            rows.push((view, now()));
         }
         rows.retain(|row| now().since(row.1) <= forget);
         Box::pin(async { Ok(()) })
