@@ -35,8 +35,8 @@ pub struct Flags {
     /// The address that links and callbacks use [BASALT_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// PostgreSQL as the store; not available in this version [BASALT_DATABASE_URL]
-    #[arg(long, value_name = "URL", hide_short_help = true)]
+    /// PostgreSQL as the store of one or several servers [BASALT_DATABASE_URL; SQLite in the data folder]
+    #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
     /// Bus between nodes that share a database [BASALT_NATS_URL]
     #[arg(long, value_name = "URL")]

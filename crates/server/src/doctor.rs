@@ -189,7 +189,7 @@ async fn examine_apps(settings: &Settings, found: &mut Findings) -> Result<()> {
     if !settings.data_dir.join("system.db").is_file() {
         return Ok(());
     }
-    let mut parts = run::parts(settings)?;
+    let mut parts = run::parts(settings).await?;
     parts.keys = keys::KeyStore::for_looking(&settings.data_dir);
     for row in parts.store.system().apps().await? {
         let declared = settings

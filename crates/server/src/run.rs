@@ -16,6 +16,7 @@ use basalt_functions::{Egress, LogOptions, LogStore, Outside, OutsideOptions, Sy
 use basalt_identity::PasswordPool;
 use basalt_listener::{Listener, TlsFiles};
 use basalt_store::Store;
+use basalt_store_postgres::PostgresStore;
 use basalt_store_sqlite::SqliteStore;
 use std::collections::HashSet;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -105,7 +106,7 @@ impl Server {
         let (given, bus) = over.map(|over| (over.store, over.bus)).unzip();
         let mut parts = match given {
             Some(store) => parts_over(&settings, store)?,
-            None => parts(&settings)?,
+            None => parts(&settings).await?,
         };
         let url = url(&settings, listener.address());
         parts.cluster = Arc::new(cluster(&settings, &parts, bus, &url).await?);
@@ -218,7 +219,6 @@ pub(crate) fn first_app(settings: &Settings) -> &str {
     settings.apps.first().map_or("main", |app| app.id.as_str())
 }
 
-/// What the apps are made from, with the data directory locked.
 /// The way to webhooks. On a developer's machine they are on the same machine.
 fn outside(settings: &Settings) -> Outside {
     let mut networks = settings.egress_networks.clone();
@@ -233,20 +233,15 @@ fn outside(settings: &Settings) -> Outside {
     Outside::new(options, Arc::new(SystemResolver))
 }
 
-pub(crate) fn parts(settings: &Settings) -> Result<Parts> {
+/// What the apps are made from, with the data directory locked when the store is in it.
+pub(crate) async fn parts(settings: &Settings) -> Result<Parts> {
     let usual = basalt_store_sqlite::Options::default().snapshot_age_max;
-    parts_with(settings, usual)
+    parts_with(settings, usual).await
 }
 
 /// The same, with snapshots that may be kept for so long.
-pub(crate) fn parts_with(settings: &Settings, snapshot_age_max: Duration) -> Result<Parts> {
-    let options = basalt_store_sqlite::Options {
-        synchronous: settings.synchronous,
-        record_bytes_max: settings.limits.object_bytes_max,
-        snapshot_age_max,
-        ..basalt_store_sqlite::Options::default()
-    };
-    parts_over(settings, SqliteStore::open(&settings.data_dir, options)?)
+pub(crate) async fn parts_with(settings: &Settings, snapshot_age_max: Duration) -> Result<Parts> {
+    parts_over(settings, store(settings, snapshot_age_max).await?)
 }
 
 fn parts_over(settings: &Settings, store: Arc<dyn Store>) -> Result<Parts> {
@@ -316,6 +311,25 @@ async fn connect(settings: &Settings, id: &str) -> Result<Arc<dyn Bus>> {
         name: format!("basalt {id}"),
     };
     Ok(NatsBus::connect(options).await?)
+}
+
+async fn store(settings: &Settings, snapshot_age_max: Duration) -> Result<Arc<dyn Store>> {
+    let record_bytes_max = settings.limits.object_bytes_max;
+    if let Some(url) = &settings.database_url {
+        let options = basalt_store_postgres::Options {
+            record_bytes_max,
+            snapshot_age_max,
+            ..basalt_store_postgres::Options::default()
+        };
+        return Ok(PostgresStore::open(url.expose(), options).await?);
+    }
+    let options = basalt_store_sqlite::Options {
+        synchronous: settings.synchronous,
+        record_bytes_max,
+        snapshot_age_max,
+        ..basalt_store_sqlite::Options::default()
+    };
+    Ok(SqliteStore::open(&settings.data_dir, options)?)
 }
 
 /// The addresses that `listen` stands for.

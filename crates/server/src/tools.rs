@@ -16,7 +16,7 @@ pub use basalt_api_admin::{AppSummary, MadeApp};
 async fn table(settings: &Settings) -> Result<AppTable> {
     let mut settings = settings.clone();
     run::settle(&mut settings)?;
-    AppTable::load(run::parts(&settings)?, settings, String::new()).await
+    AppTable::load(run::parts(&settings).await?, settings, String::new()).await
 }
 
 /// All apps. Errors: `StoreLocked` while a server runs.
@@ -126,7 +126,7 @@ pub fn operator_token(settings: &Settings) -> Result<Secret> {
 
 /// Checks every app's database; one sentence for each problem, with the app's id in front.
 pub async fn verify(settings: &Settings) -> Result<Vec<String>> {
-    let parts = run::parts(settings)?;
+    let parts = run::parts(settings).await?;
     let mut problems = Vec::new();
     for row in parts.store.system().apps().await? {
         let id = &row.app_id;
@@ -149,10 +149,11 @@ pub async fn verify(settings: &Settings) -> Result<Vec<String>> {
 
 /// The ids of the apps that only the database knows. Errors: `StoreLocked` while a server runs.
 pub async fn stored_apps(settings: &Settings) -> Result<Vec<String>> {
-    if !settings.data_dir.is_dir() {
+    if settings.database_url.is_none() && !settings.data_dir.is_dir() {
         return Ok(Vec::new());
     }
-    let rows = run::parts(settings)?.store.system().apps().await?;
+    let parts = run::parts(settings).await?;
+    let rows = parts.store.system().apps().await?;
     Ok(rows
         .iter()
         .map(|row| row.app_id.as_str().to_owned())

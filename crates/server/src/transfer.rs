@@ -49,7 +49,7 @@ pub async fn export(
     let mut settings = settings.clone();
     run::settle(&mut settings)?;
     let id = app.unwrap_or(run::first_app(&settings));
-    let parts = run::parts_with(&settings, SNAPSHOT_AGE_MAX)?;
+    let parts = run::parts_with(&settings, SNAPSHOT_AGE_MAX).await?;
     let row = find(&*parts.store, id).await?.ok_or_else(|| no_app(id))?;
     if is_importing(&row.settings) {
         let message =
@@ -92,7 +92,7 @@ pub async fn import(
 ) -> Result<Imported> {
     let mut settings = settings.clone();
     run::settle(&mut settings)?;
-    let parts = run::parts_with(&settings, SNAPSHOT_AGE_MAX)?;
+    let parts = run::parts_with(&settings, SNAPSHOT_AGE_MAX).await?;
     let admit = |id: &str| {
         if !is_app_id(id) {
             return Err(invalid(format!(
@@ -142,7 +142,7 @@ const KEYS: [&str; 8] = [
 
 /// Empties an app whose import was not finished, so that it can begin again; whether there is one.
 pub(crate) async fn give_up(settings: &Settings, id: &str) -> Result<bool> {
-    let parts = run::parts(settings)?;
+    let parts = run::parts(settings).await?;
     let row = find(&*parts.store, id).await?;
     let Some(row) = row.filter(|row| is_importing(&row.settings)) else {
         return Ok(false);

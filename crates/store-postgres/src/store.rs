@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::Typed;
 use crate::metrics::{Counters, reading};
-use crate::net::{Lanes, Pool, Role, Target};
+use crate::net::{Lanes, Pool, Role, Target, schema_of};
 use crate::options::Options;
 use crate::schema::{Schema, load, migrate};
 use crate::shared::{Common, Shared};
@@ -30,10 +30,14 @@ impl PostgresStore {
     /// and for everything else.
     ///
     /// `url` is `postgres://user:password@host:port/database`, with `sslmode` (`disable`, `prefer`,
-    /// `require`, `verify-ca`, `verify-full`) and `sslrootcert` (a PEM file) behind a `?` if wanted.
+    /// `require`, `verify-ca`, `verify-full`) and `sslrootcert` (a PEM file) behind a `?` if wanted. `basalt_schema` overrides
+    /// [`Options::schema_prefix`].
     /// Fails with `InvalidValue` for another URL, `StoreUnavailable` when the server can't be
     /// reached, `StoreVersion` when a newer version of this server wrote the registry.
-    pub async fn open(url: &str, options: Options) -> Result<Arc<Self>> {
+    pub async fn open(url: &str, mut options: Options) -> Result<Arc<Self>> {
+        if let Some(schema) = schema_of(url) {
+            schema.clone_into(&mut options.schema_prefix);
+        }
         let valid = |c: char| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit();
         if !options
             .schema_prefix

@@ -44,9 +44,9 @@ fn wrong_settings_are_explained() {
         ran.err.starts_with("error: `listen` = \"nowhere\" (") && ran.err.contains(wanted),
         "{ran:?}"
     );
-    let ran = run(&mut basalt(&["serve", "--database-url", "postgres://x"]));
+    let ran = run(&mut basalt(&["serve", "--blob-url", "s3://x"]));
     assert!(
-        !ran.good && ran.err.contains("`database_url` (flag --database-url)"),
+        !ran.good && ran.err.contains("`blob_url` (flag --blob-url)"),
         "{ran:?}"
     );
 }

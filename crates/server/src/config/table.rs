@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Folder of the embedded store, files and keys.
     pub data_dir: PathBuf,
+    /// PostgreSQL as the store, in place of the embedded one.
+    pub database_url: Option<Secret>,
     /// Address of the public port.
     pub listen: String,
     /// What the server is run for.
@@ -65,6 +67,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("./basalt-data"),
+            database_url: None,
             listen: "127.0.0.1:1337".to_owned(),
             mode: Mode::Production,
             public_url: None,
@@ -149,6 +152,7 @@ pub(crate) use row;
 /// Settings of the server.
 pub(crate) const SERVER: &[Row<Settings>] = &[
     row!("data_dir", flag "--data-dir", path, data_dir, "folder of the embedded store, files and keys"),
+    row!(@ "database_url", secret, database_url, "`postgres://user:password@host:port/database`: the store of one or several servers, see [PostgreSQL](operate-postgres.md); without it SQLite in `data_dir`", Some("--database-url"), true),
     row!("listen", flag "--listen", address, listen, "address of the one public port; port 0 picks a free one"),
     row!("mode", flag "--mode", mode, mode, "`development` or `production`, see [below](#modes)"),
     row!("public_url", flag "--public-url", url, public_url, "the address that links and `Location` headers use; never taken from a request; the listener's address if not set"),
@@ -481,11 +485,6 @@ pub(crate) const LIMITS: &[Row<Settings>] = &[
 /// Settings that exist in name only, so that scripts can rely on the names; giving one stops the
 /// start.
 pub(crate) const RESERVED: &[(&str, Option<&str>, &str)] = &[
-    (
-        "database_url",
-        Some("--database-url"),
-        "PostgreSQL as the store of several nodes",
-    ),
     (
         "blob_url",
         Some("--blob-url"),

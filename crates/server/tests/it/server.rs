@@ -34,12 +34,26 @@ impl Answer {
     }
 }
 
+/// With `BASALT_TEST_STORE=postgres` every server is on schemas of its own of the PostgreSQL server
+/// that `BASALT_TEST_POSTGRES_URL` names; whoever started that server removes them with it.
+fn database_url(folder: &tempfile::TempDir) -> Option<Secret> {
+    if std::env::var("BASALT_TEST_STORE").ok()? != "postgres" {
+        return None;
+    }
+    let url = std::env::var("BASALT_TEST_POSTGRES_URL").expect("a PostgreSQL server to test on");
+    // The folder's name, so that a server that starts again finds its data.
+    let name = folder.path().file_name().unwrap().to_string_lossy();
+    let name: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    Some(Secret::new(format!("{url}?basalt_schema=server_{name}")))
+}
+
 /// Settings for a folder: a free port, one app with a known master key.
 pub fn settings(folder: &tempfile::TempDir, mode: Mode) -> Settings {
     Settings {
         data_dir: folder.path().to_owned(),
         listen: "127.0.0.1:0".to_owned(),
         mode,
+        database_url: database_url(folder),
         operator_token: Some(Secret::new(TOKEN)),
         apps: vec![AppSettings {
             id: "main".to_owned(),

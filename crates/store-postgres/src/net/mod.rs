@@ -9,4 +9,4 @@ mod tls;
 pub(crate) use conn::{Conn, Params, in_order, refs};
 pub(crate) use lanes::Lanes;
 pub(crate) use pool::{Lease, Pool};
-pub(crate) use target::{Role, Target};
+pub(crate) use target::{Role, Target, schema_of};

@@ -59,6 +59,8 @@ impl Target {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some(("sslmode", value)) => mode = value,
+                // For the store, which took it out already.
+                Some(("basalt_schema", _)) => {}
                 Some(("sslrootcert", path)) => roots = Some(path.replace("%2F", "/")),
                 _ => kept.push(pair),
             }
@@ -119,6 +121,15 @@ impl Target {
             .map_err(|error| unavailable().with_source(error))?;
         Ok(Arc::new(Conn::new(client, self.tls.clone())))
     }
+}
+
+/// The prefix of the schemas that a URL asks for.
+pub(crate) fn schema_of(url: &str) -> Option<&str> {
+    let (_, query) = url.split_once('?')?;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs
+        .find(|(name, _)| *name == "basalt_schema")
+        .map(|(_, value)| value)
 }
 
 pub(crate) fn unavailable() -> Error {

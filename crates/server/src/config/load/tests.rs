@@ -105,9 +105,9 @@ fn an_invalid_value_names_key_value_place_and_form() {
             "`master` (basalt.toml, line 2) is no setting",
         ),
         (
-            "database_url = \"postgres://x\"",
+            "blob_url = \"s3://x\"",
             &[],
-            "`database_url` (basalt.toml, line 1): PostgreSQL as the store of several nodes is not available in this version",
+            "`blob_url` (basalt.toml, line 1): S3-compatible storage for files is not available in this version",
         ),
         (
             "",
