@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test fails the test")]
 
 mod conformance;
+mod faults;
+mod nodes;
 mod queries;
 mod support;

@@ -1,8 +1,11 @@
 //! What the tests share.
 
-use basalt_base::BoxFuture;
-use basalt_store::Store;
+use basalt_base::{BoxFuture, Map, Result, Timestamp, Value};
 use basalt_store::conformance::Harness;
+use basalt_store::{
+    Acl, Action, AppStore, FieldDef, FieldOp, FieldType, Op, Path, Precondition, Query,
+    RecordWrite, SchemaChange, Store, Write, WriteBatch, Written,
+};
 use basalt_store_postgres::{Options, PostgresStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -94,4 +97,62 @@ impl Drop for Place {
         });
         let _ = cleaned.join();
     }
+}
+
+pub fn at() -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_123)
+}
+
+pub fn ensure(collection: &str, fields: &[(&str, FieldType)]) -> Vec<Write> {
+    let mut writes = vec![Write::Schema(SchemaChange::EnsureCollection {
+        name: collection.into(),
+        rules: Map::new(),
+    })];
+    for (name, ty) in fields {
+        writes.push(Write::Schema(SchemaChange::EnsureField {
+            collection: collection.into(),
+            field: FieldDef::new(*name, ty.clone()),
+        }));
+    }
+    writes
+}
+
+fn record(collection: &str, id: &str, precondition: Precondition, action: Action) -> Write {
+    Write::Record(RecordWrite {
+        collection: collection.into(),
+        id: id.into(),
+        precondition,
+        action,
+        at: at(),
+    })
+}
+
+pub fn create(collection: &str, id: &str, fields: Vec<(&str, Value)>) -> Write {
+    let action = Action::Create {
+        fields: fields.into_iter().map(|(n, v)| (n.into(), v)).collect(),
+        acl: Acl::default(),
+    };
+    record(collection, id, Precondition::Absent, action)
+}
+
+pub fn increment(collection: &str, id: &str, field: &str) -> Write {
+    let action = Action::Update {
+        ops: vec![FieldOp {
+            path: Path::field(field),
+            op: Op::Increment(Value::Int(1)),
+        }],
+        acl: None,
+        upsert: false,
+    };
+    record(collection, id, Precondition::None, action)
+}
+
+pub fn query(collection: &str) -> Query {
+    Query::all(collection)
+}
+
+/// Applies one batch.
+pub async fn write(app: &dyn AppStore, writes: Vec<Write>) -> Result<Vec<Written>> {
+    let mut outcomes = app.write(vec![WriteBatch::of(writes)]).await?;
+    outcomes.remove(0)
 }
