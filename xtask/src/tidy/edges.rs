@@ -86,8 +86,8 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &["base"]),
 ];
 
-/// Crates that any crate's tests may use: the test helpers, and the store to run against.
-const FOR_TESTS: &[&str] = &["testkit", "store-sqlite"];
+/// Crates that any crate's tests may use: the test helpers, and the stores to run against.
+const FOR_TESTS: &[&str] = &["testkit", "store-sqlite", "store-postgres"];
 
 /// Crates on the longest way down from the binary.
 const CHAIN_MAX: usize = 8;

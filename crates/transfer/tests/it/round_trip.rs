@@ -1,6 +1,6 @@
 //! What goes in comes out.
 
-use crate::support::{Place, at, fill, sqlite};
+use crate::support::{Place, at, fill, postgres, sqlite};
 use basalt_base::{Map, Value};
 use basalt_store::{Query, ReadOptions};
 use basalt_transfer::{Totals, inspect, is_importing};
@@ -46,6 +46,20 @@ async fn random_apps_come_back_the_same() {
             };
             assert_eq!(defs(a), defs(b));
         }
+    }
+}
+
+#[tokio::test]
+async fn random_apps_pass_through_postgresql() {
+    for seed in 20..23 {
+        let Some(middle) = postgres().await else {
+            return;
+        };
+        let one = sqlite();
+        let totals = round_trip(&one, &middle, seed).await;
+        let (path, last) = (middle.file("back"), sqlite());
+        let imported = last.import(&path, false).await.unwrap();
+        assert_eq!(imported.totals, totals, "seed {seed}");
     }
 }
 

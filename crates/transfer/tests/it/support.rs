@@ -7,10 +7,12 @@ use basalt_store::{
     Acl, Action, AppRow, AppStore, FieldDef, FieldRef, FieldType, IndexColumn, IndexDef, IndexKind,
     Precondition, RecordWrite, SchemaChange, Store, Write, WriteBatch, codec,
 };
+use basalt_store_postgres::PostgresStore;
 use basalt_store_sqlite::{Options, SqliteStore};
 use basalt_transfer::{Export, Import, Imported, Report, Totals, export, import};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The time of every export, so that equal ones have equal files.
 pub fn at() -> Timestamp {
@@ -27,6 +29,27 @@ pub fn sqlite() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("data"), Options::default()).unwrap();
     Place { store, folder }
+}
+
+/// Schemas of a test's own, or nothing without a server; CI has to have one.
+pub async fn postgres() -> Option<Place> {
+    let Some(url) = std::env::var_os("BASALT_TEST_POSTGRES_URL") else {
+        let on_ci = std::env::var_os("CI").is_some();
+        assert!(!on_ci, "BASALT_TEST_POSTGRES_URL is not set");
+        return None;
+    };
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let options = basalt_store_postgres::Options {
+        schema_prefix: format!("transfer_{}_{number}", std::process::id()),
+        lanes: 2,
+        ..basalt_store_postgres::Options::default()
+    };
+    let store = PostgresStore::open(url.to_str().unwrap(), options)
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    Some(Place { store, folder })
 }
 
 impl Place {
