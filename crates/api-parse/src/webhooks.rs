@@ -4,7 +4,7 @@ use crate::decode::{self, Cx, acl, fail, plain};
 use crate::encode::{self, Fields, Files, Hooked, plain_map, value};
 use crate::json::{self, Json, Object};
 use crate::time;
-use basalt_base::{Clock, Error, Limits, Map, Reason, Result, Value};
+use basalt_base::{Clock, Error, Limits, Map, Reason, Result, Secret, Value};
 use basalt_data::{Call, Event, EventKind, Found, NewObject, ObjectQuery, Rank};
 use basalt_functions::{Invocation, Reply, Validator, What, Wire, trigger_name};
 use basalt_store::{FieldRef, Record, Test};
@@ -65,7 +65,7 @@ impl ParseWire {
                 class: "_User",
                 schema: None,
                 is_new: false,
-                session_token: call.session_token.as_ref().map(|token| token.expose()),
+                session_token: call.session_token.as_ref().map(Secret::expose),
             };
             encode::hooked(fields.key("user"), &shown, self.files());
         }

@@ -92,7 +92,7 @@ impl Default for Limits {
             webhooks_max: 64,
             webhook_answer_bytes_max: 8 * 1024 * 1024,
             log_bytes_max: 64 * 1024 * 1024,
-            log_time_max: Duration::from_secs(30 * 86_400),
+            log_time_max: Duration::from_hours(30 * 24),
         }
     }
 }

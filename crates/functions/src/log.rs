@@ -28,7 +28,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         Self {
             bytes_max: 64 * 1024 * 1024,
-            age_max: Duration::from_secs(30 * 86_400),
+            age_max: Duration::from_hours(30 * 24),
         }
     }
 }

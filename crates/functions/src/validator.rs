@@ -99,6 +99,9 @@ pub struct Validator {
     pub rate: Option<crate::RateRule>,
 }
 
+/// The fields of an object as it was, by name.
+type Before<'a> = &'a dyn Fn(&str) -> Option<Value>;
+
 /// What is checked.
 pub(crate) struct Subject<'a> {
     /// Whether a master key was presented.
@@ -108,7 +111,7 @@ pub(crate) struct Subject<'a> {
     /// What the caller counts as.
     pub principals: &'a Principals,
     /// Whether the fields are of an object that exists already, and then how they were.
-    pub original: Option<&'a dyn Fn(&str) -> Option<Value>>,
+    pub original: Option<Before<'a>>,
     /// Whether `fields` are those of an object.
     pub is_object: bool,
 }
@@ -137,12 +140,12 @@ impl Validator {
     }
 
     fn check_roles(&self, principals: &Principals) -> Result<()> {
-        let has = |role: &Box<str>| principals.contains(&AclEntry::Role(role.clone()));
+        let has = |role: &str| principals.contains(&AclEntry::Role(role.into()));
         if self
             .roles
             .any
             .as_ref()
-            .is_some_and(|any| !any.iter().any(has))
+            .is_some_and(|any| !any.iter().any(|role| has(role)))
         {
             return Err(failed(
                 "Validation failed. User does not match the required roles.",
@@ -152,7 +155,7 @@ impl Validator {
             .roles
             .all
             .as_ref()
-            .is_some_and(|all| !all.iter().all(has))
+            .is_some_and(|all| !all.iter().all(|role| has(role)))
         {
             return Err(failed(
                 "Validation failed. User does not match all the required roles.",

@@ -35,6 +35,7 @@ impl Earlier {
 
     /// The object as earlier steps left it: `None` when they did not touch it, `Some(None)` when
     /// they deleted it.
+    #[expect(clippy::option_option, reason = "untouched and deleted are two things")]
     pub(super) fn object(&self, collection: &Arc<str>, id: &str) -> Option<Option<Arc<Record>>> {
         if self.objects.is_empty() {
             return None;

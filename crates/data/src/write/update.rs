@@ -104,12 +104,11 @@ pub(super) async fn original(
     permitted: &Filter,
     earlier: &Earlier,
 ) -> Result<Option<Arc<Record>>> {
-    let found = match earlier.object(&draft.collection, &draft.id) {
-        Some(left) => left,
-        None => {
-            let found = core.deps.store.get(&draft.collection, &draft.id).await?;
-            found.map(Arc::new)
-        }
+    let found = if let Some(left) = earlier.object(&draft.collection, &draft.id) {
+        left
+    } else {
+        let found = core.deps.store.get(&draft.collection, &draft.id).await?;
+        found.map(Arc::new)
     };
     match found {
         Some(record) if eval::matches(permitted, &record)? => Ok(Some(record)),

@@ -92,17 +92,17 @@ fn config() -> ClientConfig {
     if roots.is_empty() {
         tracing::warn!(unusable, "no trusted certificate; https webhooks will fail");
     }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(
-        rustls::crypto::aws_lc_rs::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
-    .unwrap_or_else(|error| {
-        tracing::error!(%error, "TLS can't be set up");
-        ClientConfig::builder()
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth()
-    });
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let mut config = match builder.with_safe_default_protocol_versions() {
+        Ok(builder) => builder.with_root_certificates(roots).with_no_client_auth(),
+        Err(error) => {
+            tracing::error!(%error, "TLS can't be set up");
+            ClientConfig::builder()
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth()
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
 }

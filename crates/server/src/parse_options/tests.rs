@@ -160,12 +160,30 @@ fn the_meaningless_is_warned_about_once_each() {
 }
 
 #[test]
+fn rate_limits_are_read_and_nonsense_stops_the_start() {
+    let one =
+        json!({ "requestPath": "/functions/*name", "requestTimeWindow": 1000, "requestCount": 5 });
+    let (product, ..) = good(json!({ "rateLimit": one }));
+    assert_eq!(product.functions.rate_limits[0].count, 5);
+    let (product, ..) = good(json!({ "rateLimit": [one, one] }));
+    assert_eq!(product.functions.rate_limits.len(), 2);
+    for bad in [
+        json!({ "requestPath": "*" }),
+        json!([{ "requestCount": 1 }]),
+        json!(5),
+    ] {
+        let message = error(json!({ "rateLimit": bad }));
+        assert!(message.contains("requestTimeWindow"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_not_built_stops_the_start_unless_it_asks_for_nothing() {
     for options in [
         json!({ "liveQuery": { "classNames": ["A"] } }),
         json!({ "verifyUserEmails": true }),
         json!({ "cloud": "main.js" }),
-        json!({ "rateLimit": [{ "requestPath": "*" }] }),
+        json!({ "accountLockout": { "threshold": 3, "duration": 5 } }),
         json!({ "protectedFieldsSaveResponseExempt": false }),
     ] {
         let name = options.as_object().unwrap().keys().next().unwrap().clone();
