@@ -142,9 +142,10 @@ impl Router {
             return not_allowed("GET, HEAD");
         }
         // Balancers take a node that drains out before it stops to accept.
-        let (code, status) = match self.cluster.is_draining() {
-            false => (StatusCode::OK, "ok"),
-            true => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+        let (code, status) = if self.cluster.is_draining() {
+            (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+        } else {
+            (StatusCode::OK, "ok")
         };
         if request.head.uri.query() != Some("details") {
             return json_response(code, json!({ "status": status }).to_string());
