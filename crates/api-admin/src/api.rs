@@ -1,7 +1,9 @@
 //! The routes.
 
 use crate::errors::error_response;
+use crate::queues;
 use basalt_base::{AppId, BoxFuture, Error, Reason, Result, Secret, Timestamp};
+use basalt_flow::Queue;
 use basalt_listener::{Request, Response, Route, json_response};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -73,6 +75,8 @@ pub trait AdminApps: Send + Sync {
     /// What an app's functions and hooks have logged, as JSON: `{"lines": […]}`, and `next`, the
     /// point after them, when the end is followed.
     fn logs<'a>(&'a self, id: &'a str, asked: LogsAsked) -> BoxFuture<'a, Result<String>>;
+    /// The queues of a served app, opened on first use. Errors: `ObjectNotFound`.
+    fn queue<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Queue>>;
 
     /// The master key of a served app.
     fn master_key(&self, id: &str) -> Option<Secret>;
@@ -91,6 +95,10 @@ enum Operation {
     Make,
     Clear,
     Logs,
+    Queues,
+    Peek,
+    Retry,
+    Purge,
 }
 
 /// Method, path below `/admin` (`:app` stands for one segment), operation, template for the log.
@@ -108,6 +116,30 @@ const ROUTES: &[(Method, &str, Operation, &str)] = &[
         "/apps/:app/logs",
         Operation::Logs,
         "/admin/apps/:app/logs",
+    ),
+    (
+        Method::GET,
+        "/apps/:app/queues",
+        Operation::Queues,
+        "/admin/apps/:app/queues",
+    ),
+    (
+        Method::GET,
+        "/apps/:app/queues/:name",
+        Operation::Peek,
+        "/admin/apps/:app/queues/:name",
+    ),
+    (
+        Method::POST,
+        "/apps/:app/queues/:name/retry",
+        Operation::Retry,
+        "/admin/apps/:app/queues/:name/retry",
+    ),
+    (
+        Method::POST,
+        "/apps/:app/queues/:name/purge",
+        Operation::Purge,
+        "/admin/apps/:app/queues/:name/purge",
     ),
 ];
 
@@ -133,7 +165,7 @@ impl AdminApi {
         let id = Arc::clone(&request.id);
         let found = find(&request.head.method, path);
         let result = match found {
-            Some((operation, app, _)) => self.run(operation, app, request).await,
+            Some((operation, args, _)) => self.run(operation, args, request).await,
             None => Err(Error::new(Reason::RouteNotFound, "Not found.")),
         };
         let mut response = result.unwrap_or_else(|error| error_response(&error, &id));
@@ -147,8 +179,17 @@ impl AdminApi {
         response
     }
 
-    async fn run(&self, operation: Operation, app: &str, request: Request) -> Result<Response> {
+    async fn run(
+        &self,
+        operation: Operation,
+        [app, name]: [&str; 2],
+        request: Request,
+    ) -> Result<Response> {
         match operation {
+            Operation::Queues | Operation::Peek | Operation::Retry | Operation::Purge => {
+                self.demand_operator(&request.head.headers)?;
+                self.queues(operation, app, name, request).await
+            }
             Operation::List => {
                 self.demand_operator(&request.head.headers)?;
                 let apps: Vec<_> = self.apps.list().await?.iter().map(shown).collect();
@@ -206,6 +247,34 @@ impl AdminApi {
         Ok(json_response(StatusCode::OK, body))
     }
 
+    async fn queues(
+        &self,
+        operation: Operation,
+        app: &str,
+        name: &str,
+        request: Request,
+    ) -> Result<Response> {
+        let queue = self.apps.queue(app).await?;
+        let query = request.head.uri.query().unwrap_or_default().to_owned();
+        let asked = |wanted: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, value)| value)
+        };
+        let body = request.body.collect(BODY_BYTES_MAX).await?;
+        let answer = match operation {
+            Operation::Queues => queues::list(&queue).await?,
+            Operation::Peek => {
+                let after = asked("after").and_then(|id| id.parse().ok());
+                queues::peek(&queue, name, asked("dead") == Some("1"), after).await?
+            }
+            Operation::Retry => queues::retry(&queue, name, &body).await?,
+            _ => queues::purge(&queue, name, &body).await?,
+        };
+        Ok(json_response(StatusCode::OK, answer.to_string()))
+    }
+
     fn demand_operator(&self, headers: &HeaderMap) -> Result<()> {
         if self.is_operator(headers) {
             return Ok(());
@@ -232,25 +301,30 @@ fn same(sent: &[u8], secret: &Secret) -> bool {
     sent.ct_eq(secret.expose().as_bytes()).into()
 }
 
-/// The operation, the app's id (empty where the route has none), and the template.
-fn find<'p>(method: &Method, path: &'p str) -> Option<(Operation, &'p str, &'static str)> {
+/// The operation, the app's id and the queue's name (empty where the route has none), and the
+/// template.
+fn find<'p>(method: &Method, path: &'p str) -> Option<(Operation, [&'p str; 2], &'static str)> {
     let path = path.strip_suffix('/').unwrap_or(path);
     ROUTES
         .iter()
         .find_map(|(wanted, pattern, operation, template)| {
-            let mut app = "";
+            let mut args = [""; 2];
             let mut parts = path.split('/');
             let fits = pattern
                 .split('/')
                 .all(|wanted| match (wanted, parts.next()) {
                     (":app", Some(part)) if !part.is_empty() => {
-                        app = part;
+                        args[0] = part;
+                        true
+                    }
+                    (":name", Some(part)) if !part.is_empty() => {
+                        args[1] = part;
                         true
                     }
                     (wanted, part) => part == Some(wanted),
                 });
             (wanted == method && fits && parts.next().is_none())
-                .then_some((*operation, app, *template))
+                .then_some((*operation, args, *template))
         })
 }
 
@@ -301,7 +375,7 @@ mod tests {
 
     #[test]
     fn routes_match_whole_paths() {
-        let find = |method, path| find(&method, path).map(|found| (found.0, found.1));
+        let find = |method, path| find(&method, path).map(|found| (found.0, found.1[0]));
         assert_eq!(find(Method::GET, "/apps"), Some((Operation::List, "")));
         assert_eq!(find(Method::POST, "/apps/"), Some((Operation::Make, "")));
         assert_eq!(

@@ -307,6 +307,9 @@ fn response(reply: Reply) -> Response {
     if let Some(seconds) = reply.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(Ok(id)) = reply.job_status_id.map(HeaderValue::try_from) {
+        headers.insert("x-parse-job-status-id", id);
+    }
     match reply.location.map(HeaderValue::try_from) {
         Some(Ok(location)) => {
             headers.insert(header::LOCATION, location);

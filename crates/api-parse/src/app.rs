@@ -2,6 +2,7 @@
 
 use basalt_base::{AppId, BoxFuture, Limits, Result, Secret};
 use basalt_data::Data;
+use basalt_flow::Jobs;
 use basalt_functions::Functions;
 use basalt_identity::Identity;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -37,6 +38,8 @@ pub struct App {
     pub keys: Keys,
     /// Its data.
     pub data: Data,
+    /// Its jobs and their schedules.
+    pub jobs: Jobs,
     /// Its hooks and functions.
     pub functions: Functions,
     /// Its users.

@@ -11,7 +11,7 @@ pub use aggregate::{distinct, rows};
 pub use object::{Hooked, created, hooked, updated};
 pub use page::{get, page};
 pub use schema::{Indexes, schema, schemas};
-pub use value::{Files, plain_map, plain_value, value};
+pub use value::{Files, iso, plain_map, plain_value, value};
 pub use writer::{Fields, string};
 
 use basalt_base::{Error, Reason, Result};

@@ -112,6 +112,7 @@ pub fn reply(error: &Error, sanitize: bool) -> Reply {
         body: out,
         location: None,
         retry_after: retry.or(busy.then_some(1)),
+        job_status_id: None,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod functions;
 pub mod hooks;
 mod idempotency;
 pub mod installations;
+pub mod jobs;
 pub mod objects;
 pub mod schemas;
 pub mod server;

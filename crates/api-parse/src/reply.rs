@@ -13,6 +13,8 @@ pub struct Reply {
     pub location: Option<String>,
     /// When trying again makes sense, in seconds.
     pub retry_after: Option<u64>,
+    /// The id of the status of a job that was started.
+    pub job_status_id: Option<String>,
 }
 
 impl Reply {
@@ -36,6 +38,7 @@ impl Reply {
             body: body.into(),
             location: None,
             retry_after: None,
+            job_status_id: None,
         }
     }
 

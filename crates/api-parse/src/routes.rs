@@ -2,8 +2,8 @@
 
 use crate::decode::fail;
 use crate::handlers::{
-    aggregate, batch, config, functions, hooks, installations, objects, schemas, server, sessions,
-    users,
+    aggregate, batch, config, functions, hooks, installations, jobs, objects, schemas, server,
+    sessions, users,
 };
 use crate::reply::Reply;
 use crate::request::Req;
@@ -48,15 +48,22 @@ pub enum Act {
     CreateHook,
     UpdateHook,
     DeleteHook,
+    StartJob,
+    Schedules,
+    JobsData,
+    CreateSchedule,
+    UpdateSchedule,
+    DeleteSchedule,
     /// Part of the protocol, not of this server; the text names it.
     Absent(&'static str),
 }
 
 use Act::{
-    Absent, Aggregate, Analytics, Batch, CallFunction, Config, Create, CreateHook, CreateSchema,
-    CurrentSession, Delete, DeleteHook, DeleteSchema, Find, Get, Hook, HookFunctions, HookTriggers,
-    LogIn, LogInAs, LogOut, Me, Purge, Schema, Schemas, ScriptLog, ServerInfo, Update,
-    UpdateConfig, UpdateHook, UpdateSchema, UpgradeSession, VerifyPassword,
+    Absent, Aggregate, Analytics, Batch, CallFunction, Config, Create, CreateHook, CreateSchedule,
+    CreateSchema, CurrentSession, Delete, DeleteHook, DeleteSchedule, DeleteSchema, Find, Get,
+    Hook, HookFunctions, HookTriggers, JobsData, LogIn, LogInAs, LogOut, Me, Purge, Schedules,
+    Schema, Schemas, ScriptLog, ServerInfo, StartJob, Update, UpdateConfig, UpdateHook,
+    UpdateSchedule, UpdateSchema, UpgradeSession, VerifyPassword,
 };
 
 /// Method, path, operation, and the class where the path does not name it. `:` captures one
@@ -123,8 +130,13 @@ const TABLE: &[(&str, &str, Act, &str)] = &[
     ("PUT",    "/hooks/triggers/:class/:trigger", UpdateHook,  ""),
     ("DELETE", "/hooks/triggers/:class/:trigger", DeleteHook,  ""),
     ("GET",    "/scriptlog",                  ScriptLog,       ""),
-    ("*",      "/jobs/*",                     Absent("jobs"), ""),
-    ("*",      "/cloud_code/*",               Absent("cloud_code"), ""),
+    ("POST",   "/jobs/:name",                 StartJob,        ""),
+    ("POST",   "/jobs",                       StartJob,        ""),
+    ("GET",    "/cloud_code/jobs",            Schedules,       ""),
+    ("GET",    "/cloud_code/jobs/data",       JobsData,        ""),
+    ("POST",   "/cloud_code/jobs",            CreateSchedule,  ""),
+    ("PUT",    "/cloud_code/jobs/:id",        UpdateSchedule,  ""),
+    ("DELETE", "/cloud_code/jobs/:id",        DeleteSchedule,  ""),
     ("*",      "/push/*",                     Absent("push"), ""),
     ("*",      "/push_audiences/*",           Absent("push_audiences"), ""),
     ("*",      "/security/*",                 Absent("security"), ""),
@@ -216,7 +228,13 @@ impl Act {
                 | CreateHook
                 | UpdateHook
                 | DeleteHook
-                | Absent("push" | "cloud_code" | "jobs" | "security")
+                | StartJob
+                | Schedules
+                | JobsData
+                | CreateSchedule
+                | UpdateSchedule
+                | DeleteSchedule
+                | Absent("push" | "security")
         );
         if needs_master && rank == Rank::Client {
             let message = "unauthorized: master key is required";
@@ -262,6 +280,12 @@ pub fn run<'r>(act: Act, req: &'r Req<'r>) -> BoxFuture<'r, Result<Reply>> {
         Analytics => Box::pin(server::analytics()),
         CallFunction => Box::pin(functions::call(req)),
         ScriptLog => Box::pin(functions::logs(req)),
+        StartJob => Box::pin(jobs::start(req)),
+        Schedules => Box::pin(jobs::all(req)),
+        JobsData => Box::pin(jobs::data(req)),
+        CreateSchedule => Box::pin(jobs::create(req)),
+        UpdateSchedule => Box::pin(jobs::update(req)),
+        DeleteSchedule => Box::pin(jobs::delete(req)),
         HookFunctions => Box::pin(hooks::functions(req)),
         HookTriggers => Box::pin(hooks::triggers(req)),
         Hook => Box::pin(hooks::one(req)),

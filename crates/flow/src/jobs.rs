@@ -115,6 +115,11 @@ impl Jobs {
         self.deps.code.names()
     }
 
+    /// The app's queues.
+    pub fn queue(&self) -> &Queue {
+        &self.deps.queue
+    }
+
     /// Starts a job and gives the id of its `_JobStatus` row; durable when it returns. Errors:
     /// `ScriptFailed` for an unknown name.
     pub async fn start(&self, job: StartJob) -> Result<String> {

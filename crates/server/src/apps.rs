@@ -1,5 +1,6 @@
 //! The apps of this server: from the settings and from the registry, opened on first use.
 
+use crate::background::{self, Background};
 use crate::cluster::{AGE_MAX, Cluster, Following, feed};
 use crate::config::{AppSettings, Mode, Settings, invalid, is_app_id};
 use crate::keys::{self, AppKeys, KeyStore};
@@ -19,7 +20,7 @@ use basalt_store::{AppRow, AppStore, Store};
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// What apps are made from.
 #[derive(Clone)]
@@ -47,6 +48,9 @@ pub(crate) struct AppTable {
     registry: tokio::sync::Mutex<Option<u64>>,
     /// When the registry was last looked at with success.
     looked: Mutex<Monotonic>,
+    /// Whether open apps run tasks: only in a server.
+    runs_tasks: AtomicBool,
+    shared: background::Shared,
 }
 
 /// One app, open or not.
@@ -61,7 +65,12 @@ struct Entry {
     /// Held while the app is opened, cleared or closed.
     opening: tokio::sync::Mutex<()>,
     used: AtomicU64,
+    /// The work of the open app that no request asked for.
+    background: Mutex<Option<Background>>,
 }
+
+/// How long the tasks of an app that is closed may go on.
+const CLOSE_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Names in an app's row of the registry.
 pub(crate) const DECLARED: &str = "declared";
@@ -101,6 +110,8 @@ impl AppTable {
             uses: AtomicU64::new(0),
             registry: tokio::sync::Mutex::default(),
             looked,
+            runs_tasks: AtomicBool::new(false),
+            shared: background::Shared::default(),
         };
         rows.retain(|row| !unfinished.iter().any(|id| row.app_id.as_str() == id));
         for app in table.settings.apps.clone() {
@@ -252,6 +263,16 @@ impl AppTable {
         if entry.app.swap(None).is_some() {
             self.open.fetch_sub(1, Ordering::Relaxed);
         }
+        let work = entry.background.lock().take();
+        if let Some(work) = work {
+            let (store, id) = (Arc::clone(&self.parts.store), entry.row.store_id);
+            tokio::spawn(async move {
+                let due = work.stop(CLOSE_GRACE).await;
+                if let Err(error) = store.system().set_next_due(id, due).await {
+                    tracing::warn!(?error, "when an app has work can't be kept");
+                }
+            });
+        }
     }
 
     /// Ends what runs beside open apps and waits for it.
@@ -312,6 +333,7 @@ impl AppTable {
             following: ArcSwapOption::empty(),
             opening: tokio::sync::Mutex::default(),
             used: AtomicU64::new(0),
+            background: Mutex::default(),
         });
         let old = self
             .entries
@@ -353,6 +375,10 @@ impl AppTable {
         let (app, following) = self.parts.open(entry).await?;
         let app = Arc::new(app);
         entry.following.store(following.map(Arc::new));
+        if self.runs_tasks.load(Ordering::Relaxed) {
+            let work = Background::start(&app.jobs, &self.parts.rng, &self.shared);
+            *entry.background.lock() = Some(work);
+        }
         entry.app.store(Some(Arc::clone(&app)));
         self.open.fetch_add(1, Ordering::Relaxed);
         drop(opening);
@@ -373,6 +399,79 @@ impl AppTable {
             };
             self.close(oldest);
         }
+    }
+
+    /// From now on open apps run their tasks.
+    pub(crate) fn run_tasks(&self) {
+        self.runs_tasks.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops the background work of every app: what runs may finish within `grace`, the rest goes
+    /// back to its queue.
+    pub(crate) async fn stop_tasks(&self, grace: std::time::Duration) {
+        self.runs_tasks.store(false, Ordering::Relaxed);
+        let entries: Vec<Arc<Entry>> = self.entries.read().values().cloned().collect();
+        let mut stopping = Vec::new();
+        for entry in entries {
+            // Whoever opens the app right now is waited for.
+            let _opening = entry.opening.lock().await;
+            if let Some(work) = entry.background.lock().take() {
+                stopping.push(tokio::spawn(work.stop(grace)));
+            }
+        }
+        for stopped in stopping {
+            if stopped.await.is_err() {
+                tracing::error!("stopping the tasks of an app panicked");
+            }
+        }
+    }
+
+    /// Keeps when an app that is closed next has work to do.
+    pub(crate) async fn note_due(&self, id: &str) -> Result<()> {
+        let Some(entry) = self.entry(id).filter(|entry| entry.app.load().is_none()) else {
+            return Ok(());
+        };
+        let id = entry.row.store_id;
+        let store = self.parts.store.open_app(id).await?;
+        let stands = store.queues().await?;
+        let schedules = store
+            .catalogue()
+            .collection(basalt_flow::JOB_SCHEDULE)
+            .is_some();
+        let due = stands.into_iter().filter_map(|stand| stand.next_due).min();
+        // A schedule may have been made while nobody put its ticks.
+        let due = due.or(schedules.then(|| self.parts.clock.now()));
+        self.parts.store.system().set_next_due(id, due).await
+    }
+
+    /// The closed apps whose work is due by their hints.
+    pub(crate) async fn due_apps(&self) -> Result<Vec<String>> {
+        let hints = self.parts.store.system().next_due().await?;
+        let now = self.parts.clock.now();
+        let entries = self.entries.read();
+        let due = entries.iter().filter(|(_, entry)| {
+            let hint = hints.iter().find(|(id, _)| *id == entry.row.store_id);
+            entry.app.load().is_none() && hint.is_some_and(|(_, at)| *at <= now)
+        });
+        Ok(due.map(|(id, _)| id.to_string()).collect())
+    }
+
+    /// Readings of the queues of open apps.
+    pub(crate) async fn queue_readings(&self) -> Vec<basalt_store::Reading> {
+        let mut readings = Vec::new();
+        let mut entries: Vec<Arc<Entry>> = self.entries.read().values().cloned().collect();
+        entries.sort_by_key(|entry| entry.row.store_id);
+        for entry in entries {
+            let Some(app) = entry.app.load_full() else {
+                continue;
+            };
+            let id = entry.row.app_id.as_str();
+            background::stands(id, &app.jobs, &mut readings).await;
+            if let Some(work) = &*entry.background.lock() {
+                work.readings(id, &mut readings);
+            }
+        }
+        readings
     }
 
     /// The ids of the served apps, sorted.
@@ -438,6 +537,10 @@ impl AppTable {
         let entry = self.entry(id).ok_or_else(no_app)?;
         let app = self.open(&entry).await?;
         let _opening = entry.opening.lock().await;
+        let work = entry.background.lock().take();
+        if let Some(work) = work {
+            work.stop(std::time::Duration::ZERO).await;
+        }
         app.data.deps().store.clear().await?;
         // Whatever engines remember of the app is about objects that are gone.
         self.close(&entry);
@@ -484,6 +587,8 @@ impl Parts {
         }
         let guard = SystemGuard::new(guard_deps, identity);
         let functions = self.functions(entry, &store).await?;
+        let app_id = &entry.row.app_id;
+        let jobs = background::jobs(app_id, &store, &self.clock, &self.rng, &functions);
         let deps = Deps {
             store,
             clock: Arc::clone(&self.clock),
@@ -501,6 +606,7 @@ impl Parts {
             keys: entry.keys.api.clone(),
             identity: Identity::new(data.clone(), &guard),
             data,
+            jobs,
             functions,
             options: product.api.clone(),
         };
@@ -620,6 +726,13 @@ impl AdminApps for AppTable {
         Box::pin(async move {
             self.entry(id).ok_or_else(no_app)?;
             logs::answer(&self.parts.logs.app(id), asked).await
+        })
+    }
+
+    fn queue<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<basalt_flow::Queue>> {
+        Box::pin(async move {
+            let entry = self.entry(id).ok_or_else(no_app)?;
+            Ok(self.open(&entry).await?.jobs.queue().clone())
         })
     }
 

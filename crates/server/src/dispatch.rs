@@ -113,7 +113,15 @@ impl Router {
                 self.admin.handle(path, request).await
             }
             Door::Health => self.health(&request),
-            Door::Metrics => self.metrics_page(&request),
+            Door::Metrics => {
+                let trusted = self.is_trusted(request.client, &request.head.headers);
+                let queues = if trusted {
+                    self.apps.queue_readings().await
+                } else {
+                    Vec::new()
+                };
+                self.metrics_page(&request, queues)
+            }
             Door::Aws => {
                 let message = "AWS-style protocols are not available in this version.";
                 let error = Error::new(Reason::CommandUnavailable, message);
@@ -167,7 +175,7 @@ impl Router {
         json_response(code, body.to_string())
     }
 
-    fn metrics_page(&self, request: &Request) -> Response {
+    fn metrics_page(&self, request: &Request, queues: Vec<basalt_store::Reading>) -> Response {
         if !is_read(&request.head.method) {
             return not_allowed("GET, HEAD");
         }
@@ -176,6 +184,7 @@ impl Router {
         }
         let mut store = self.store.metrics();
         store.extend(cluster::readings(&self.cluster, &self.apps.feeds()));
+        store.extend(queues);
         let page = self
             .metrics
             .page(self.stats.view(), self.apps.open_count(), store);

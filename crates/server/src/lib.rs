@@ -8,6 +8,7 @@
 //! in `dispatch.rs`.
 
 mod apps;
+mod background;
 mod cluster;
 pub mod config;
 mod dispatch;

@@ -1,6 +1,7 @@
 //! Starting and stopping the server.
 
 use crate::apps::{AppTable, Parts, may_clear};
+use crate::background;
 use crate::cluster::{Cluster, Tasks, node_id};
 use crate::config::{Mode, Settings, invalid};
 use crate::dispatch::Router;
@@ -23,6 +24,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// How long tasks that run when the server stops may go on.
+const DRAIN_GRACE: Duration = Duration::from_secs(10);
 
 /// A server that is ready to answer.
 #[derive(Clone, Debug)]
@@ -116,6 +120,7 @@ impl Server {
         let public_url = settings.public_url.clone().unwrap_or_else(|| url.clone());
         let table = AppTable::load(parts, settings.clone(), public_url).await?;
         let apps = Arc::new(table);
+        apps.run_tasks();
         let router = Router {
             parse: ParseApi::new(Arc::clone(&apps) as Arc<dyn Apps>).with_cors(cors),
             admin: AdminApi::new(
@@ -167,6 +172,7 @@ impl Server {
             version,
             "serving"
         );
+        let waking = tokio::spawn(background::wake_apps(Arc::clone(&self.router.apps)));
         let router = Arc::clone(&self.router);
         let delay = self.settings.drain_delay;
         let stop = async move {
@@ -185,6 +191,10 @@ impl Server {
         let tasks = Tasks::start(cluster, apps);
         let apps = Arc::clone(apps);
         let cut = self.listener.serve(self.router, stop).await;
+        waking.abort();
+        // Its handles are gone once it has ended.
+        let _ = waking.await;
+        apps.stop_tasks(DRAIN_GRACE).await;
         tasks.stop().await;
         // It holds the store; whoever starts on this folder next must find it closed.
         if opening.await.is_err() {

@@ -14,7 +14,7 @@ pub async fn info() -> Result<Reply> {
             r#"{{"features":{{"#,
             r#""globalConfig":{{"create":true,"read":true,"update":true,"delete":true}},"#,
             r#""hooks":{{"create":true,"read":true,"update":true,"delete":true}},"#,
-            r#""cloudCode":{{"jobs":false}},"#,
+            r#""cloudCode":{{"jobs":true}},"#,
             r#""logs":{{"level":true,"size":true,"order":true,"until":true,"from":true}},"#,
             r#""push":{{"immediatePush":false,"scheduledPush":false,"storedPushData":false,"#,
             r#""pushAudiences":false,"localization":false}},"#,

@@ -9,6 +9,7 @@
 mod batches;
 mod config;
 mod errors;
+mod jobs;
 mod objects;
 mod properties;
 mod queries;

@@ -3,6 +3,7 @@
 use basalt_api_parse::{App, Apps, Keys, Options, ParseApi, ParseWire};
 use basalt_base::{AppId, BoxFuture, ManualClock, Network, Result, Secret, SeededRng};
 use basalt_data::{Data, Deps};
+use basalt_flow::{JobCode, JobRun, Jobs, JobsDeps, Queue};
 use basalt_functions::{
     Egress, Functions, LogOptions, LogStore, Outside, OutsideOptions, SystemResolver,
 };
@@ -134,8 +135,14 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         guard: guard.clone(),
     };
     let data = Data::new(deps, settings.data);
+    let jobs = Jobs::new(JobsDeps {
+        queue: Queue::new(Arc::clone(&data.deps().store), clock.clone()),
+        rng: Arc::new(SeededRng::new(2)),
+        code: Arc::new(SomeJobs),
+    });
     let app = App {
         id: AppId::new(APP),
+        jobs,
         keys: settings.keys,
         identity: Identity::new(data.clone(), &guard),
         data,
@@ -263,4 +270,17 @@ pub async fn sign_up(world: &World, name: &str) -> (String, String) {
 /// Percent-encodes a value for a query string.
 pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Two jobs that nobody runs.
+struct SomeJobs;
+
+impl JobCode for SomeJobs {
+    fn names(&self) -> Vec<String> {
+        vec!["clean".to_owned(), "report".to_owned()]
+    }
+
+    fn run(&self, _: JobRun) -> BoxFuture<'_, Result<Option<String>, String>> {
+        Box::pin(async { Ok(None) })
+    }
 }
