@@ -8,7 +8,7 @@ pub fn plain_len(text: &[u8]) -> usize {
     let is_plain = |block: &&[u8; 16]| !block.iter().fold(false, |found, b| found | is_special(*b));
     let mut from = 16 * blocks.iter().take_while(is_plain).count();
     while let Some(word) = text[from..].first_chunk::<8>() {
-        match first_special(*word) {
+        match first_special(u64::from_le_bytes(*word)) {
             Some(at) => return from + at,
             None => from += 8,
         }
@@ -16,31 +16,32 @@ pub fn plain_len(text: &[u8]) -> usize {
     // Less than a word is left. The last word of the text ends with it, and begins with bytes that
     // are known to be plain.
     if let Some(word) = text.last_chunk::<8>() {
-        return first_special(*word).map_or(text.len(), |at| text.len() - 8 + at);
+        let special = first_special(u64::from_le_bytes(*word));
+        return special.map_or(text.len(), |at| text.len() - 8 + at);
     }
     short_plain_len(text)
 }
 
 /// The same for less than eight bytes: two halves of a word cover four and more of them.
 fn short_plain_len(text: &[u8]) -> usize {
-    let (Some([a, b, c, d]), Some([e, f, g, h])) = (text.first_chunk(), text.last_chunk()) else {
+    let (Some(head), Some(tail)) = (text.first_chunk(), text.last_chunk()) else {
         let special = text.iter().position(|b| is_special(*b));
         return special.unwrap_or(text.len());
     };
-    match first_special([*a, *b, *c, *d, *e, *f, *g, *h]) {
+    let halves = [head, tail].map(|half| u64::from(u32::from_le_bytes(*half)));
+    match first_special(halves[0] | (halves[1] << 32)) {
         None => text.len(),
         Some(at) if at < 4 => at,
         Some(at) => text.len() + at - 8,
     }
 }
 
-/// Where the first special byte of a word is: subtracting borrows from the top bit of a byte that
+/// Which byte of a little-endian word is the first special one: subtracting borrows from the top bit of a byte that
 /// is too small, and what is equal to a pattern is zero after XOR. A borrow may mark bytes after
 /// the first special one, too, but none before it.
-fn first_special(word: [u8; 8]) -> Option<usize> {
+fn first_special(word: u64) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
-    let word = u64::from_le_bytes(word);
     let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word;
     let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
     let slashes = below(word ^ (ONES * u64::from(b'\\')), 1);

@@ -143,6 +143,6 @@ mod tests {
             // Whatever it reads as, it comes back.
             let _ = decode(&flipped);
         }
-        assert!(decode(&vec![0xfb; 100]).is_err());
+        assert!(decode(&[0xfb; 100]).is_err());
     }
 }
