@@ -10,7 +10,7 @@ use basalt_functions::{Functions, On};
 use basalt_store::{AppStore, Reading};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 /// Attempts that run at once in all apps.
@@ -180,15 +180,18 @@ pub(crate) async fn stands(app: &str, jobs: &Jobs, out: &mut Vec<Reading>) {
     }
 }
 
-/// Opens apps whose work is due, until the future is dropped. First looks at every app: the hints
-/// may be from before a crash.
-pub(crate) async fn wake_apps(table: Arc<AppTable>) {
+/// Opens apps whose work is due, until it is told to stop. First looks at every app: the hints may
+/// be from before a crash. Not to be aborted: an app may be half open on another thread.
+pub(crate) async fn wake_apps(table: Arc<AppTable>, mut stop: watch::Receiver<bool>) {
     for id in table.ids() {
+        if *stop.borrow() {
+            return;
+        }
         if let Err(error) = table.note_due(&id).await {
             tracing::warn!(app = id, ?error, "the queues of an app can't be read");
         }
     }
-    loop {
+    while !*stop.borrow() {
         match table.due_apps().await {
             Ok(ids) => {
                 for id in ids {
@@ -199,6 +202,9 @@ pub(crate) async fn wake_apps(table: Arc<AppTable>) {
             }
             Err(error) => tracing::warn!(?error, "the apps with due work can't be read"),
         }
-        tokio::time::sleep(WAKE).await;
+        tokio::select! {
+            () = tokio::time::sleep(WAKE) => {}
+            _ = stop.changed() => {}
+        }
     }
 }

@@ -172,7 +172,9 @@ impl Server {
             version,
             "serving"
         );
-        let waking = tokio::spawn(background::wake_apps(Arc::clone(&self.router.apps)));
+        let (stop_waking, stopped) = tokio::sync::watch::channel(false);
+        let waking = background::wake_apps(Arc::clone(&self.router.apps), stopped);
+        let waking = tokio::spawn(waking);
         let router = Arc::clone(&self.router);
         let delay = self.settings.drain_delay;
         let stop = async move {
@@ -191,15 +193,16 @@ impl Server {
         let tasks = Tasks::start(cluster, apps);
         let apps = Arc::clone(apps);
         let cut = self.listener.serve(self.router, stop).await;
-        waking.abort();
-        // Its handles are gone once it has ended.
-        let _ = waking.await;
-        apps.stop_tasks(DRAIN_GRACE).await;
+        stop_waking.send_replace(true);
+        if waking.await.is_err() {
+            tracing::error!("waking apps panicked");
+        }
         tasks.stop().await;
         // It holds the store; whoever starts on this folder next must find it closed.
         if opening.await.is_err() {
             tracing::error!("opening the first app panicked");
         }
+        apps.stop_tasks(DRAIN_GRACE).await;
         apps.stop().await;
         tracing::info!(connections_cut = cut, "stopped");
     }
