@@ -444,6 +444,7 @@ async fn what_is_not_there_says_so() {
             &["parseServerVersion", "\"addClass\":true"],
         ),
         ("", "POST", "/hooks/functions", "{}", 403, &["master key"]),
+        ("master", "POST", "/jobs/j", "{}", 400, &["Invalid job."]),
         (
             "",
             "POST",
@@ -455,7 +456,6 @@ async fn what_is_not_there_says_so() {
     ];
     for name in [
         "files/f",
-        "jobs/j",
         "push",
         "requestPasswordReset",
         "verificationEmailRequest",

@@ -4,6 +4,7 @@
 use crate::conformance::{self, Harness};
 use crate::{Bus, Event, NatsBus, NatsOptions, Subject, encode};
 use basalt_base::{BoxFuture, Secret};
+use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,7 +31,7 @@ fn options(url: &str, cluster: &str) -> NatsOptions {
 /// In CI nothing is skipped.
 fn missing(what: &str) {
     assert!(std::env::var_os("CI").is_none(), "{what} is missing");
-    eprintln!("skipped: {what} is missing");
+    let _ = writeln!(std::io::stderr(), "skipped: {what} is missing");
 }
 
 struct Server {
@@ -39,10 +40,11 @@ struct Server {
 }
 
 fn given() -> Option<Server> {
-    let Ok(url) = std::env::var("BASALT_TEST_NATS_URL") else {
+    let Some(url) = std::env::var_os("BASALT_TEST_NATS_URL") else {
         missing("BASALT_TEST_NATS_URL");
         return None;
     };
+    let url = url.into_string().unwrap();
     let cluster = cluster();
     Some(Server { url, cluster })
 }
