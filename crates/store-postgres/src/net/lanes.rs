@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(crate) struct Lanes {
     target: Target,
     options: Options,
-    lanes: Vec<Lane>,
+    all: Vec<Lane>,
 }
 
 #[derive(Default)]
@@ -24,11 +24,11 @@ struct Lane {
 
 impl Lanes {
     pub(crate) fn new(target: Target, options: Options) -> Self {
-        let lanes = (0..options.lanes.max(1)).map(|_| Lane::default()).collect();
+        let all = (0..options.lanes.max(1)).map(|_| Lane::default()).collect();
         Self {
             target,
             options,
-            lanes,
+            all,
         }
     }
 
@@ -37,7 +37,7 @@ impl Lanes {
     pub(crate) async fn pick(&self) -> Result<Arc<Conn>> {
         let mut best: Option<(usize, Arc<Conn>)> = None;
         let mut closed = None;
-        for lane in &self.lanes {
+        for lane in &self.all {
             match lane.conn.load_full().filter(|conn| !conn.is_closed()) {
                 None => closed = Some(lane),
                 Some(conn) => {
@@ -78,6 +78,6 @@ impl Lanes {
     /// How many are open.
     pub(crate) fn open_count(&self) -> usize {
         let open = |lane: &&Lane| lane.conn.load().as_ref().is_some_and(|c| !c.is_closed());
-        self.lanes.iter().filter(open).count()
+        self.all.iter().filter(open).count()
     }
 }

@@ -149,7 +149,7 @@ fn settings(role: Role, options: &Options) -> String {
             Duration::from_secs(30),
             options.lock_time_max.min(Duration::from_secs(5)),
         ),
-        Role::Keeper => (Duration::ZERO, Duration::from_secs(60)),
+        Role::Keeper => (Duration::ZERO, Duration::from_mins(1)),
     };
     // Commits wait for the disk whatever the server's default; a default that waits for more stays.
     let durable = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false)

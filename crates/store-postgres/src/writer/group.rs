@@ -98,7 +98,7 @@ fn unavailable(source: Error) -> Error {
 /// What each of the batches came to.
 async fn run(shared: &Shared, batches: &[&WriteBatch]) -> Vec<Result<Vec<Written>>> {
     let mut outcomes: Vec<Option<Result<Vec<Written>>>> = batches.iter().map(|_| None).collect();
-    let mut ranges: VecDeque<Range<usize>> = VecDeque::from([0..batches.len()]);
+    let mut ranges: VecDeque<Range<usize>> = std::iter::once(0..batches.len()).collect();
     let mut tries = 0;
     let fail = |outcomes: &mut Vec<Option<_>>, range: Range<usize>, error: &dyn Fn() -> Error| {
         Counters::count(&shared.common.counters.commits_failed);

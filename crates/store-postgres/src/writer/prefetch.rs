@@ -50,7 +50,7 @@ pub(super) async fn begin<'a>(
     batches: &[&WriteBatch],
 ) -> Result<Begun<'a>> {
     let schema = shared.schema.load_full();
-    let fetches = wanted(&schema, batches)?;
+    let fetches = wanted(&schema, batches);
     let lock = conn
         .statement(&lock_sql(&shared.name))
         .await
@@ -136,7 +136,7 @@ fn learn(tx: &mut Tx<'_>, fetch: Fetch, rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-fn wanted(schema: &Schema, batches: &[&WriteBatch]) -> Result<Vec<(Fetch, String, Vec<Param>)>> {
+fn wanted(schema: &Schema, batches: &[&WriteBatch]) -> Vec<(Fetch, String, Vec<Param>)> {
     let mut ids: HashMap<&str, HashSet<&str>> = HashMap::new();
     let mut seen = HashSet::new();
     let mut fetches = Vec::new();
@@ -191,7 +191,7 @@ fn wanted(schema: &Schema, batches: &[&WriteBatch]) -> Result<Vec<(Fetch, String
             vec![Param::Texts(texts)],
         ));
     }
-    Ok(fetches)
+    fetches
 }
 
 fn rows_sql(layout: &Layout) -> String {

@@ -11,6 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The server to test on, or `None`, said loudly. On CI it has to be there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the server is is no setting of ours"
+)]
 pub fn server() -> Option<String> {
     if let Ok(url) = std::env::var("BASALT_TEST_POSTGRES_URL") {
         return Some(url);
