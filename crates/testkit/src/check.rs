@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::history::History;
-use crate::load::{ACCOUNT, COUNTER, ITEM, LINK, ROSTER, TRANSFER};
+use crate::load::{ACCOUNT, BADGE, COUNTER, ITEM, LINK, ROSTER, TRANSFER};
 use crate::parse::{Parse, text};
 
 mod names;
@@ -29,7 +29,7 @@ impl Seen {
     /// Errors: a query fails, or a count differs from the number of objects.
     pub fn read(client: &mut Parse, history: &History) -> anyhow::Result<Self> {
         let mut names: BTreeSet<&str> = BTreeSet::from([
-            ITEM, COUNTER, ROSTER, ACCOUNT, TRANSFER, LINK, "_User", "_Role",
+            ITEM, COUNTER, ROSTER, ACCOUNT, TRANSFER, LINK, BADGE, "_User", "_Role",
         ]);
         names.extend(history.objects.values().map(|tracked| &*tracked.class));
         let mut seen = Self::default();

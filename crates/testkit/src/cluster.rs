@@ -4,12 +4,14 @@
 //! each member. Without the rights for that, everything runs on loopback, and there are no
 //! partitions ([`Network::loopback`]).
 
+mod bus;
 mod database;
 mod front;
 mod network;
 mod revocation;
 mod topology;
 
+pub use bus::Bus;
 pub use database::Database;
 pub use front::Front;
 pub use network::Network;

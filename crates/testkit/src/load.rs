@@ -33,6 +33,9 @@ pub const TRANSFER: &str = "Transfer";
 /// The class of the members of transactions.
 pub const LINK: &str = "Link";
 
+/// The class of objects whose ids are fought for.
+pub const BADGE: &str = "Badge";
+
 /// A thread that goes on without a server does not hurry.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -108,7 +111,8 @@ impl<'a> Worker<'a> {
             80..86 => self.link_transaction(),
             86..93 => self.transfer(),
             93..95 => self.failing_transaction(),
-            95..98 => self.make_role(),
+            95..97 => self.make_role(),
+            97 if self.plan.stage.own_ids => self.take_badge(),
             _ if signs_up => self.sign_up(),
             _ => self.create(),
         }

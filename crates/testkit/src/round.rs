@@ -63,6 +63,13 @@ impl Run {
         })
     }
 
+    /// Lets threads fight for ids of their own choice, which the servers must allow.
+    #[must_use]
+    pub fn with_own_ids(mut self) -> Self {
+        self.stage.own_ids = true;
+        self
+    }
+
     /// The choices of the next round.
     pub fn draw(&mut self) -> Draw {
         self.round += 1;

@@ -3,6 +3,7 @@
 use crate::support::{anyone, master, reason, text, world, world_with};
 use basalt_base::{Clock, Reason, Timestamp, Value};
 use basalt_data::{Delete, FieldChange, ObjectQuery};
+use basalt_store::{Action, Precondition, Query, ReadOptions, RecordWrite, Write, WriteBatch};
 use std::time::Duration;
 
 #[tokio::test]
@@ -17,6 +18,36 @@ async fn a_session_ends_on_time_also_when_it_is_cached() {
     w.clock.advance(Duration::from_secs(59));
     assert!(w.call(&user.token).await.is_ok());
     w.clock.advance(Duration::from_secs(1));
+    assert_eq!(
+        reason(w.call(&user.token).await),
+        Some(Reason::InvalidSession)
+    );
+}
+
+#[tokio::test]
+async fn what_another_node_ended_is_refused_within_the_cache_time() {
+    let cache_time = Duration::from_millis(2500);
+    let w = world_with(|o| o.cache_time = cache_time).await;
+    let user = w.sign_up("ann").await;
+    assert!(w.call(&user.token).await.is_ok());
+    // Behind the guard's back, as if nobody told this node.
+    let query = Query::all("_Session");
+    let found = w.store.find(&query, ReadOptions::default()).await;
+    let id = found.unwrap().records.remove(0).id;
+    let write = RecordWrite {
+        collection: "_Session".into(),
+        id,
+        precondition: Precondition::Exists,
+        action: Action::Delete,
+        at: w.clock.now(),
+    };
+    let batch = WriteBatch::of(vec![Write::Record(write)]);
+    let mut done = w.store.write(vec![batch]).await.unwrap();
+    done.remove(0).unwrap();
+    // Using it does not make it last.
+    w.clock.advance(cache_time - Duration::from_nanos(1));
+    assert!(w.call(&user.token).await.is_ok());
+    w.clock.advance(Duration::from_nanos(1));
     assert_eq!(
         reason(w.call(&user.token).await),
         Some(Reason::InvalidSession)

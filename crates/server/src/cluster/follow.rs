@@ -57,10 +57,7 @@ impl Following {
     /// Looks at the store unless that was done a moment ago. Errors: those of the store; what is
     /// known of the app is too old to serve anybody then.
     pub(crate) async fn check_age(&self) -> Result<()> {
-        if self.feed.age() > AGE_MAX {
-            self.feed.look().await?;
-        }
-        Ok(())
+        not_too_old(&self.feed).await
     }
 
     /// Ends everything and waits for it, so that the app's store can be closed.
@@ -81,6 +78,13 @@ impl Drop for Following {
             task.abort();
         }
     }
+}
+
+async fn not_too_old(feed: &Feed) -> Result<()> {
+    if feed.age() > AGE_MAX {
+        feed.look().await?;
+    }
+    Ok(())
 }
 
 /// Reads the hooks again when another node changed them.
@@ -133,5 +137,42 @@ async fn tell(cluster: Arc<Cluster>, app: AppId, feed: Feed) {
         };
         cluster.tell(&subject, note);
         tokio::time::sleep(COALESCE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use basalt_base::{Clock, ManualClock, OsRng};
+    use basalt_store::{Store, StoreId};
+    use basalt_store_sqlite::{Options, SqliteStore};
+
+    #[tokio::test]
+    async fn what_is_known_for_too_long_is_looked_up_afresh() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path(), Options::default()).unwrap();
+        let clock = Arc::new(ManualClock::at(1_700_000_000));
+        let options = FeedOptions {
+            // Nobody looks but those who ask.
+            poll: None,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            rng: Arc::new(OsRng),
+        };
+        let app = store.open_app(StoreId(1)).await.unwrap();
+        let (feed, _watched) = Feed::over(app, options);
+        feed.look().await.unwrap();
+        clock.advance(AGE_MAX);
+        not_too_old(&feed).await.unwrap();
+        assert_eq!(feed.age(), AGE_MAX, "that costs no query yet");
+        clock.advance(Duration::from_nanos(1));
+        not_too_old(&feed).await.unwrap();
+        assert_eq!(feed.age(), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_bounds_leave_room_to_the_promise() {
+        assert!(AGE_MAX < Duration::from_secs(3));
+        // Two polls with their jitter, so that one that is late makes no request wait.
+        assert!(POLL.mul_f64(2.2) < AGE_MAX);
     }
 }

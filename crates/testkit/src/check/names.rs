@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::history::{Claim, History};
+use crate::load::BADGE;
 use crate::parse::text;
 
 use super::Seen;
 
 /// Classes with unique names, and the field.
-const NAMED: [(&str, &str); 2] = [("_User", "username"), ("_Role", "name")];
+const NAMED: [(&str, &str); 3] = [
+    ("_User", "username"),
+    ("_Role", "name"),
+    (BADGE, "objectId"),
+];
 
 pub(super) fn check(seen: &Seen, history: &mut History) -> Vec<String> {
     let mut broken = Vec::new();

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use serde_json::Value;
 
-use super::database::NUMBERS;
-use super::{Database, Front, Network};
+use super::{Bus, Database, Front, Network, bus, database};
 use crate::http::Client;
 use crate::server::{APP_ID, Server, Setup};
 use crate::wait;
@@ -19,6 +19,8 @@ const WELL_LIMIT: Duration = Duration::from_mins(1);
 const END_LIMIT: Duration = Duration::from_mins(1);
 /// Longer than the balancer takes to turn away from a node that is stopping.
 const DRAIN_DELAY: &str = "3s";
+/// How nodes tell about themselves to whoever is not on their machine.
+const OPERATOR: &str = "an-operator-of-a-cluster-under-test";
 
 /// What to build.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// Whether the nodes share a PostgreSQL with a synchronous standby, made here.
     pub database: bool,
+    /// Whether they are connected over a NATS, made here.
+    pub bus: bool,
 }
 
 /// What may happen to a node.
@@ -44,6 +48,19 @@ pub enum Fault {
     Mute,
     /// The database's primary is killed, and its standby takes over.
     FailOver,
+    /// NATS is killed, and started again after a while.
+    BusKill,
+    /// The same, and everything that it kept is gone.
+    BusWipe,
+    /// NATS is cut off from everybody for a while.
+    BusPartition,
+}
+
+impl Fault {
+    /// Whether it is NATS that it happens to, so that no request may fail.
+    pub fn is_of_bus(self) -> bool {
+        matches!(self, Self::BusKill | Self::BusWipe | Self::BusPartition)
+    }
 }
 
 /// Nodes behind a balancer.
@@ -53,6 +70,7 @@ pub struct Topology {
     /// The balancer.
     pub front: Front,
     database: Option<Database>,
+    bus: Option<Bus>,
     // Last: the members' processes end before their namespaces go.
     network: Network,
 }
@@ -76,6 +94,13 @@ impl Topology {
             options.environment.push(url);
             database = Some(made);
         }
+        let mut bus = None;
+        if options.bus {
+            let made = Bus::start(folder, &mut network)?;
+            let url = ("BASALT_NATS_URL".to_owned(), made.url());
+            options.environment.push(url);
+            bus = Some(made);
+        }
         let mut nodes = Vec::new();
         for index in 0..options.nodes {
             nodes.push(node(folder, &mut network, FIRST_NODE + index, &options)?);
@@ -83,12 +108,15 @@ impl Topology {
         let (ip, within) = network.join(FRONT)?;
         let addresses: Vec<_> = nodes.iter().map(|node| node.address).collect();
         let front = Front::start(folder, ip, &within, &addresses)?;
-        Ok(Self {
+        let own = Self {
             nodes,
             front,
             database,
+            bus,
             network,
-        })
+        };
+        own.is_well()?;
+        Ok(own)
     }
 
     /// Where each node listens.
@@ -102,18 +130,20 @@ impl Topology {
     }
 
     /// What can happen here.
-    pub fn faults(&self) -> &'static [Fault] {
-        match (self.network.is_isolated(), &self.database) {
-            (true, Some(_)) => &[
-                Fault::Kill,
-                Fault::FailOver,
-                Fault::Freeze,
-                Fault::Partition,
-                Fault::Mute,
-            ],
-            (true, None) => &[Fault::Kill, Fault::Freeze, Fault::Partition],
-            (false, _) => &[Fault::Kill, Fault::Freeze],
-        }
+    pub fn faults(&self) -> Vec<Fault> {
+        let isolated = self.network.is_isolated();
+        let all = [
+            (true, Fault::Kill),
+            (self.database.is_some(), Fault::FailOver),
+            (self.bus.is_some(), Fault::BusKill),
+            (true, Fault::Freeze),
+            (self.bus.is_some(), Fault::BusWipe),
+            (isolated, Fault::Partition),
+            (isolated && self.bus.is_some(), Fault::BusPartition),
+            (isolated && self.database.is_some(), Fault::Mute),
+        ];
+        let possible = all.into_iter().filter(|(possible, _)| *possible);
+        possible.map(|(_, fault)| fault).collect()
     }
 
     /// Lets it happen to the node of that index, for so long; afterwards the node is well again.
@@ -138,11 +168,11 @@ impl Topology {
                 self.network.heal(node.number)?;
             }
             Fault::Mute => {
-                for to in NUMBERS {
+                for to in database::NUMBERS {
                     self.network.deafen(node.number, to)?;
                 }
                 wait::last(time);
-                for to in NUMBERS {
+                for to in database::NUMBERS {
                     self.network.undeafen(node.number, to)?;
                 }
             }
@@ -150,8 +180,29 @@ impl Topology {
                 let database = self.database.as_mut();
                 database.context("there is no database")?.fail_over()?;
             }
+            Fault::BusPartition => {
+                self.network.cut(bus::NUMBER)?;
+                wait::last(time);
+                self.network.heal(bus::NUMBER)?;
+            }
+            Fault::BusKill | Fault::BusWipe => self.restart_bus(fault == Fault::BusWipe, time)?,
         }
         self.is_well()
+    }
+
+    fn restart_bus(&mut self, wiped: bool, time: Duration) -> anyhow::Result<()> {
+        let bus = self.bus.as_mut().context("there is no NATS")?;
+        bus.kill()?;
+        if wiped {
+            bus.wipe()?;
+        }
+        for node in &self.nodes {
+            wait::until(WELL_LIMIT, "a node to fall back to polling", || {
+                (node.is_polling()? == Value::Bool(true)).then_some(())
+            })?;
+        }
+        wait::last(time);
+        self.bus.as_mut().context("there is no NATS")?.revive()
     }
 
     /// Restarts every node in turn, in good order.
@@ -172,7 +223,7 @@ impl Topology {
         Ok(())
     }
 
-    /// Waits until every node says that it is well.
+    /// Waits until every node says that it is well, and connected to NATS if there is one.
     pub fn is_well(&self) -> anyhow::Result<()> {
         for node in &self.nodes {
             wait::until(WELL_LIMIT, "a node to be well", || {
@@ -181,6 +232,11 @@ impl Topology {
                     .is_ok_and(|answer| answer.status == 200)
                     .then_some(())
             })?;
+            if self.bus.is_some() {
+                wait::until(WELL_LIMIT, "a node to be connected", || {
+                    (node.is_polling()? == Value::Bool(false)).then_some(())
+                })?;
+            }
         }
         self.front.is_ready()
     }
@@ -194,6 +250,16 @@ impl Topology {
             }
         }
         Ok(())
+    }
+}
+
+impl Node {
+    /// What it says about whether it falls back to polling.
+    fn is_polling(&self) -> Option<Value> {
+        let operator = format!("Bearer {OPERATOR}");
+        let mut client = Client::new(self.address, &[("Authorization", &operator)]);
+        let answer = client.send("GET", "/health?details", None).ok()?;
+        Some(answer.body["node"]["falls_back_to_polling"].clone())
     }
 }
 
@@ -213,6 +279,7 @@ fn node(
     let mut set = |name: &str, value: String| setup.environment.push((name.to_owned(), value));
     set("BASALT_CONFIG", file.display().to_string());
     set("BASALT_DRAIN_DELAY", DRAIN_DELAY.to_owned());
+    set("BASALT_OPERATOR_TOKEN", OPERATOR.to_owned());
     setup.mode = "production";
     let port = if ip.is_loopback() { 0 } else { 1337 };
     setup.listen = SocketAddr::from((ip, port)).to_string();
@@ -231,6 +298,6 @@ fn node(
 /// As open as development mode, which listens on loopback only.
 fn configuration() -> String {
     format!(
-        "[apps.{APP_ID}]\nnew_classes = \"open\"\nparse = {{ allowClientClassCreation = true, masterKeyIps = [\"0.0.0.0/0\"] }}\n"
+        "[apps.{APP_ID}]\nnew_classes = \"open\"\nparse = {{ allowClientClassCreation = true, allowCustomObjectId = true, masterKeyIps = [\"0.0.0.0/0\"] }}\n"
     )
 }

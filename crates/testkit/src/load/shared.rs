@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::history::Outcome;
 use crate::parse::{object_path, text};
 
-use super::{COUNTER, ROSTER, Worker};
+use super::{BADGE, COUNTER, ROSTER, Worker};
 
 /// Parse's codes for a value, a user name and an e-mail address that are taken.
 const TAKEN: &[i64] = &[137, 202, 203];
@@ -85,6 +85,15 @@ impl Worker<'_> {
         let body = json!({"username": name, "password": format!("secret of {name}")});
         let outcome = self.send("POST", "/users", Some(&body), TAKEN);
         self.claim("_User", name, outcome);
+    }
+
+    /// Tries to create an object with an id that others want too.
+    pub(super) fn take_badge(&mut self) {
+        let id = self.contested("badge");
+        let body = json!({"objectId": id, "taker": self.number});
+        let path = format!("/classes/{BADGE}");
+        let outcome = self.send("POST", &path, Some(&body), TAKEN);
+        self.claim(BADGE, id, outcome);
     }
 
     fn contested(&self, kind: &str) -> String {

@@ -24,6 +24,8 @@ pub struct Stage {
     pub cold: Vec<String>,
     /// Accounts between which threads transfer.
     pub accounts: Vec<String>,
+    /// Whether clients may choose ids, and threads fight for those.
+    pub own_ids: bool,
 }
 
 impl Stage {
@@ -36,6 +38,7 @@ impl Stage {
             hot: many(COUNTER, HOT_COUNTERS, json!({"value": 0}))?,
             cold: many(COUNTER, COLD_COUNTERS, json!({"value": 0}))?,
             accounts: many(ACCOUNT, ACCOUNTS, json!({"balance": 0}))?,
+            own_ids: false,
         })
     }
 }
