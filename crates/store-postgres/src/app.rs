@@ -1,17 +1,17 @@
 //! The handle of an open app.
 
 use crate::lease::Held;
-use crate::reads::{self, Reading, changes, collect, find};
+use crate::reads::{self, Reading, changes, collect, find, tasks};
 use crate::shared::Shared;
 use crate::writer::{self, Inbox};
 use basalt_base::{BoxFuture, Result, Value};
 use basalt_store::{
-    AppStore, Catalogue, Change, Found, Leases, Path, Position, Query, ReadOptions, Reads, Record,
-    Snapshot, WriteBatch, Written,
+    AppStore, Catalogue, Change, Found, Leases, Path, Position, Query, QueueStand, ReadOptions,
+    Reads, Record, Snapshot, Task, TaskId, TaskPage, TaskWatch, WriteBatch, Written,
 };
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Weak};
 
 /// An open app; dropping it lets the writer finish what waits.
 pub(crate) struct App {
@@ -113,6 +113,30 @@ impl AppStore for App {
 
     fn changes(&self, after: Position, limit: usize) -> BoxFuture<'_, Result<Option<Vec<Change>>>> {
         Box::pin(changes::after(&self.shared, after, limit))
+    }
+
+    fn task(&self, id: TaskId) -> BoxFuture<'_, Result<Option<Task>>> {
+        let read = tasks::by_id(&self.shared, id);
+        Box::pin(reads::now(ReadOptions::default(), read))
+    }
+
+    fn tasks<'a>(&'a self, page: &'a TaskPage) -> BoxFuture<'a, Result<Vec<Task>>> {
+        let read = tasks::page(&self.shared, page);
+        Box::pin(reads::now(ReadOptions::default(), read))
+    }
+
+    fn queue<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<QueueStand>> {
+        let read = tasks::queue(&self.shared, queue);
+        Box::pin(reads::now(ReadOptions::default(), read))
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueStand>>> {
+        let read = tasks::queues(&self.shared);
+        Box::pin(reads::now(ReadOptions::default(), read))
+    }
+
+    fn watch_tasks(&self, watch: Weak<dyn TaskWatch>) {
+        self.shared.task_watches.lock().push(watch);
     }
 
     fn clear(&self) -> BoxFuture<'_, Result<()>> {

@@ -45,10 +45,14 @@ pub(crate) async fn change(
 }
 
 /// Reads on a shared connection; idle ones may have died with a restart of the server.
-pub(crate) async fn read(lanes: &Lanes, sql: &str) -> Result<Vec<Row>> {
+pub(crate) async fn read(
+    lanes: &Lanes,
+    sql: &str,
+    params: &crate::net::Params<'_>,
+) -> Result<Vec<Row>> {
     for _ in 0..16 {
         let conn = lanes.pick().await?;
-        match conn.query(sql, &[]).await {
+        match conn.query(sql, params).await {
             Err(_) if conn.is_closed() => {}
             rows => return rows.typed(),
         }

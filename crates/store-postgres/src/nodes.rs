@@ -48,7 +48,7 @@ impl Nodes for System {
                  FROM {}.nodes ORDER BY since, id",
                 self.schema()
             );
-            let rows = read(&self.common.lanes, &sql).await?;
+            let rows = read(&self.common.lanes, &sql, &[]).await?;
             rows.iter().map(view).collect()
         })
     }

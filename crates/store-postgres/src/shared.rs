@@ -7,11 +7,11 @@ use crate::options::Options;
 use crate::schema::{Schema, load};
 use arc_swap::ArcSwap;
 use basalt_base::Result;
-use basalt_store::StoreId;
+use basalt_store::{StoreId, TaskWatch};
 use parking_lot::Mutex;
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 
 /// What belongs to the whole store.
 pub(crate) struct Common {
@@ -43,6 +43,10 @@ pub(crate) struct Shared {
     pub(crate) position: AtomicU64,
     /// Held while the catalogue is read again, so that one caller does it for all.
     reloading: tokio::sync::Mutex<()>,
+    /// The numbers of queues, which never change.
+    pub(crate) queues: Mutex<HashMap<Arc<str>, i64>>,
+    /// Those who wait for tasks.
+    pub(crate) task_watches: Mutex<Vec<Weak<dyn TaskWatch>>>,
 }
 
 impl Shared {
@@ -53,6 +57,8 @@ impl Shared {
             schema: ArcSwap::from_pointee(schema),
             position: AtomicU64::new(position),
             reloading: tokio::sync::Mutex::default(),
+            queues: Mutex::default(),
+            task_watches: Mutex::default(),
         }
     }
 

@@ -99,7 +99,7 @@ impl SystemStore for System {
                  ORDER BY store_id",
                 self.schema()
             );
-            let rows = lease::read(&self.common.lanes, &sql).await?;
+            let rows = lease::read(&self.common.lanes, &sql, &[]).await?;
             rows.iter().map(app_row).collect()
         })
     }
@@ -155,7 +155,7 @@ impl SystemStore for System {
     fn registry_version(&self) -> BoxFuture<'_, Result<Option<u64>>> {
         Box::pin(async move {
             let sql = format!("SELECT version FROM {}.registry WHERE one", self.schema());
-            let rows = lease::read(&self.common.lanes, &sql).await?;
+            let rows = lease::read(&self.common.lanes, &sql, &[]).await?;
             let version = rows.first().map(|row| row.try_get::<_, i64>(0));
             Ok(version.transpose().typed()?.map(i64::cast_unsigned))
         })
@@ -167,5 +167,39 @@ impl SystemStore for System {
 
     fn nodes(&self) -> &dyn Nodes {
         self
+    }
+
+    fn next_due(&self) -> BoxFuture<'_, Result<Vec<(StoreId, Timestamp)>>> {
+        Box::pin(async move {
+            let sql = format!("SELECT store_id, at FROM {}.due", self.schema());
+            let rows = lease::read(&self.common.lanes, &sql, &[]).await?;
+            let hint = |row: &Row| {
+                let id = u32::try_from(row.try_get::<_, i64>(0).typed()?);
+                let id = StoreId(id.map_err(|_| corrupt("the number of an app"))?);
+                Ok((id, Timestamp::from_millis(row.try_get(1).typed()?)))
+            };
+            rows.iter().map(hint).collect()
+        })
+    }
+
+    fn set_next_due(&self, id: StoreId, due: Option<Timestamp>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let (schema, id) = (self.schema(), i64::from(id.0));
+            let writers = &self.common.writers;
+            let done = if let Some(at) = due {
+                // An app that goes away at the same moment waits for this, or is not found.
+                let sql = format!(
+                    "INSERT INTO {schema}.due
+                     SELECT store_id, $2::int8 FROM {schema}.apps WHERE store_id = $1::int8
+                     FOR KEY SHARE
+                     ON CONFLICT (store_id) DO UPDATE SET at = excluded.at"
+                );
+                lease::change(writers, &sql, &[&id, &at.millis()]).await
+            } else {
+                let sql = format!("DELETE FROM {schema}.due WHERE store_id = $1::int8");
+                lease::change(writers, &sql, &[&id]).await
+            };
+            done.map(drop)
+        })
     }
 }

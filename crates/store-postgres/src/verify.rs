@@ -16,6 +16,7 @@ pub(crate) async fn problems(session: &Session<'_>, view: &View) -> Result<Vec<S
     let mut problems = Vec::new();
     catalogue(session, view, &mut problems).await?;
     changes(session, view, &mut problems).await?;
+    tasks(session, view, &mut problems).await?;
     for layout in view.schema.layouts() {
         columns(session, view, layout, &mut problems).await?;
         if problems.is_empty() {
@@ -34,6 +35,44 @@ async fn texts(session: &Session<'_>, sql: &str) -> Result<Vec<String>> {
 async fn number(session: &Session<'_>, sql: &str) -> Result<i64> {
     let row = session.conn.client.query_one(sql, &[]).await.typed()?;
     row.try_get(0).typed()
+}
+
+/// The sums of the queues are right, and each group has one task at its front.
+async fn tasks(session: &Session<'_>, view: &View, problems: &mut Vec<String>) -> Result<()> {
+    let schema = &view.schema.name;
+    for (column, state) in [("waiting", 0), ("leased", 1), ("held", 2), ("dead", 3)] {
+        let sql = format!(
+            "SELECT count(*) FROM {schema}.basalt_queues q LEFT JOIN
+             (SELECT queue, count(*) AS n FROM {schema}.basalt_tasks WHERE state = {state}
+              GROUP BY queue) t ON t.queue = q.id
+             WHERE q.{column} <> coalesce(t.n, 0)"
+        );
+        let wrong = number(session, &sql).await?;
+        if wrong != 0 {
+            problems.push(format!("{wrong} queues count their {column} tasks wrong."));
+        }
+    }
+    let stuck = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM {schema}.basalt_tasks
+             WHERE in_group IS NOT NULL AND state < 3 GROUP BY queue, in_group
+             HAVING count(*) FILTER (WHERE state < 2) <> 1) g"
+    );
+    let stuck = number(session, &stuck).await?;
+    if stuck != 0 {
+        problems.push(format!("{stuck} groups of tasks have not one front."));
+    }
+    let odd = format!(
+        "SELECT count(*) FROM {schema}.basalt_tasks
+         WHERE queue NOT IN (SELECT id FROM {schema}.basalt_queues)
+            OR greatest(id, lease) > (SELECT task_number FROM {schema}.basalt_state)"
+    );
+    let odd = number(session, &odd).await?;
+    if odd != 0 {
+        problems.push(format!(
+            "{odd} tasks are in no queue or have numbers from the future."
+        ));
+    }
+    Ok(())
 }
 
 /// Every collection has its table and its indexes, and no table is without a collection.

@@ -7,6 +7,7 @@ pub(crate) mod find;
 mod rows;
 mod run;
 mod snapshot;
+pub(crate) mod tasks;
 
 pub(crate) use rows::Session;
 pub(crate) use run::{Reading, View, now, refresh, stamped, unsettled};

@@ -346,7 +346,9 @@ pub(crate) async fn clear(ddl: &Ddl<'_>, schema: &Schema, position: u64) -> Resu
     // One past the last change, so that nobody takes the log for complete.
     let (name, floor) = (&schema.name, position + 1);
     ddl.run(&format!(
-        "UPDATE {name}.basalt_floor SET floor = {floor}; DELETE FROM {name}.basalt_changes"
+        "UPDATE {name}.basalt_floor SET floor = {floor}; DELETE FROM {name}.basalt_changes;
+         DELETE FROM {name}.basalt_tasks; DELETE FROM {name}.basalt_task_keys;
+         UPDATE {name}.basalt_queues SET waiting = 0, leased = 0, held = 0, dead = 0"
     ))
     .await?;
     Ok(cleared)

@@ -17,6 +17,48 @@ const LEASES: &str = r#"
         until BIGINT NOT NULL           -- ms, by the database's clock
     )"#;
 
+/// Tasks come and go, so that their tables are vacuumed by what changed, not by how large they are.
+const TASKS: &str = r#"
+    ALTER TABLE @.basalt_state ADD COLUMN task_number BIGINT NOT NULL DEFAULT 0; -- of tasks and leases
+    CREATE TABLE @.basalt_queues (      -- rows stay, so that their numbers may be remembered
+        id BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+        name TEXT COLLATE "C" NOT NULL UNIQUE,
+        waiting BIGINT NOT NULL DEFAULT 0,
+        leased BIGINT NOT NULL DEFAULT 0,
+        held BIGINT NOT NULL DEFAULT 0,
+        dead BIGINT NOT NULL DEFAULT 0
+    ) WITH (fillfactor = 20, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
+    CREATE TABLE @.basalt_tasks (
+        id BIGINT PRIMARY KEY,
+        queue BIGINT NOT NULL,
+        state SMALLINT NOT NULL,        -- 0 waiting, 1 leased, 2 held, 3 dead
+        visible_at BIGINT NOT NULL,     -- ms
+        priority SMALLINT NOT NULL,
+        lease BIGINT NOT NULL,
+        attempts BIGINT NOT NULL,
+        attempts_max BIGINT NOT NULL,
+        put_at BIGINT NOT NULL,         -- ms
+        first_at BIGINT,                -- ms
+        in_group TEXT COLLATE "C",
+        key TEXT COLLATE "C",           -- a dedupe key that the task holds as long as it lives
+        error TEXT,
+        payload BYTEA NOT NULL
+    ) WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02,
+            autovacuum_analyze_threshold = 5000, autovacuum_analyze_scale_factor = 0.05);
+    CREATE INDEX basalt_tasks_due ON @.basalt_tasks (queue, priority, visible_at, id) WHERE state < 2;
+    CREATE INDEX basalt_tasks_live ON @.basalt_tasks (queue, id) WHERE state < 3;
+    CREATE INDEX basalt_tasks_dead ON @.basalt_tasks (queue, id) WHERE state = 3;
+    CREATE INDEX basalt_tasks_group ON @.basalt_tasks (queue, in_group, id)
+        WHERE in_group IS NOT NULL AND state < 3;
+    CREATE TABLE @.basalt_task_keys (
+        queue BIGINT NOT NULL,
+        key TEXT COLLATE "C" NOT NULL,
+        task BIGINT NOT NULL,
+        until BIGINT,                   -- ms; NULL: as long as the task lives
+        PRIMARY KEY (queue, key)
+    );
+    CREATE INDEX basalt_task_keys_until ON @.basalt_task_keys (until) WHERE until IS NOT NULL"#;
+
 /// The steps of an app's schema, oldest first; never change one that was released. `@` is the
 /// schema's name.
 pub(crate) const APP: &[&str] = &[
@@ -76,6 +118,7 @@ pub(crate) const APP: &[&str] = &[
         after TEXT
     )"#,
     LEASES,
+    TASKS,
 ];
 
 /// The steps of the registry's schema.
@@ -107,6 +150,11 @@ pub(crate) const SYSTEM: &[&str] = &[
         version BIGINT NOT NULL         -- grows with every change of apps
     );
     INSERT INTO @.registry VALUES (true, 1)"#,
+    "
+    CREATE TABLE @.due (
+        store_id BIGINT PRIMARY KEY REFERENCES @.apps ON DELETE CASCADE,
+        at BIGINT NOT NULL              -- ms
+    )",
 ];
 
 /// How often a lost race is run again.

@@ -1,5 +1,6 @@
 //! The steps of a batch, decided on the rows in memory.
 
+use super::tasks;
 use super::tx::{Held, Pending, Tx};
 use crate::lease;
 use crate::schema::{Layout, ddl};
@@ -7,7 +8,7 @@ use crate::sql;
 use basalt_base::{Error, Reason, Result};
 use basalt_store::{
     Action, ChangeKind, Filter, Precondition, Query, ReadCheck, Record, RecordWrite, SchemaChange,
-    Write, WriteBatch, Written, apply, codec,
+    TaskDone, Write, WriteBatch, Written, apply, codec,
 };
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -47,9 +48,13 @@ impl Tx<'_> {
         for check in &batch.checks {
             self.check(check).await?;
         }
+        tasks::check(&batch.writes)?;
         let mut written = Vec::with_capacity(batch.writes.len());
         for write in &batch.writes {
             written.push(match write {
+                // Objects and tasks have nothing to do with each other: tasks come last, when
+                // nothing else of the batch can be refused any more.
+                Write::Task(_) => Written::Task(TaskDone::Done),
                 Write::Record(write) => self.record(write).await?,
                 Write::DeleteMatching {
                     collection,
@@ -65,6 +70,7 @@ impl Tx<'_> {
                 }
             });
         }
+        tasks::apply(self, &batch.writes, &mut written).await?;
         Ok(written)
     }
 

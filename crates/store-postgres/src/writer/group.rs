@@ -6,7 +6,7 @@
 use super::flush::{self, Order};
 use super::prefetch::{self, Begun};
 use super::tx::Tx;
-use super::{Message, Outcomes, apply};
+use super::{Message, Outcomes, apply, tasks};
 use crate::error::{driver, is_conflict, postgres};
 use crate::metrics::Counters;
 use crate::net::{Conn, Lease, in_order, refs};
@@ -274,7 +274,7 @@ async fn apply_all(
         match tx.batch(batch).await {
             Ok(written) => results.push(Ok(written)),
             // Refused in Rust: the transaction is as it was.
-            Err(error) if driver(&error).is_none() => {
+            Err(error) if driver(&error).is_none() && !tx.broken => {
                 results.push(Err(error));
                 if alone {
                     return Ok((results, true));
@@ -300,6 +300,7 @@ enum Uncommitted {
 impl Tx<'_> {
     fn has_changes(&self) -> bool {
         !self.changes.is_empty()
+            || self.dirty
             || self.state.schema.catalogue.version != self.shared.schema.load().catalogue.version
     }
 }
@@ -320,6 +321,7 @@ async fn commit(tx: &mut Tx<'_>, batches: usize) -> std::result::Result<(), Unco
     if !tx.changes.is_empty() {
         orders.push(flush::log(&tx.shared.name, &tx.changes, tx.now.millis()));
     }
+    orders.extend(tasks::orders(tx));
     orders.push(state_order(tx));
     send(tx, &orders).await?;
     let shared = tx.shared;
@@ -331,13 +333,14 @@ async fn commit(tx: &mut Tx<'_>, batches: usize) -> std::result::Result<(), Unco
         .counters
         .batches
         .fetch_add(batches as u64, Relaxed);
+    std::mem::take(&mut tx.tally).tell(shared);
     Ok(())
 }
 
 fn state_order(tx: &Tx<'_>) -> Order {
     let sql = format!(
-        "UPDATE {}.basalt_state SET version = $1, position = $2, next_id = $3, log_total = $4
-         WHERE one",
+        "UPDATE {}.basalt_state SET version = $1, position = $2, next_id = $3, log_total = $4,
+             task_number = $5 WHERE one",
         tx.shared.name
     );
     let state = &tx.state;
@@ -346,6 +349,7 @@ fn state_order(tx: &Tx<'_>) -> Order {
         state.position,
         u64::from(state.next_id),
         state.log_total,
+        state.task_number,
     ];
     (sql, params.map(|n| Param::Int(n.cast_signed())).to_vec())
 }

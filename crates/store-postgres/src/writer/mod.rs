@@ -7,6 +7,7 @@ mod keys;
 mod log;
 mod prefetch;
 mod task;
+mod tasks;
 mod tx;
 
 pub(crate) use task::{Inbox, start};

@@ -39,7 +39,7 @@ type Answer = std::result::Result<Vec<Row>, tokio_postgres::Error>;
 pub(super) fn lock_sql(schema: &str) -> String {
     format!(
         "UPDATE {schema}.basalt_state SET fence = fence + 1 WHERE one
-         RETURNING version, position, next_id, log_total"
+         RETURNING version, position, next_id, log_total, task_number"
     )
 }
 
@@ -109,6 +109,7 @@ fn state(schema: &Arc<Schema>, rows: &[Row]) -> Result<Option<State>> {
         position: number(1)?.cast_unsigned(),
         next_id: u32::try_from(number(2)?).map_err(Error::internal)?,
         log_total: number(3)?.cast_unsigned(),
+        task_number: number(4)?.cast_unsigned(),
         views: HashSet::new(),
     }))
 }

@@ -4,6 +4,7 @@
 //! the group did so far. So a refused batch is undone in memory, without savepoints.
 
 use super::keys::Keys;
+use super::tasks::Tally;
 use crate::net::Conn;
 use crate::reads::{Session, find};
 use crate::schema::{Layout, Schema};
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub(super) next_id: u32,
     /// Bytes of all changes so far.
     pub(super) log_total: u64,
+    /// The last number given to a task or a lease.
+    pub(super) task_number: u64,
     /// Collections whose view has to be made anew.
     pub(super) views: HashSet<CollectionId>,
 }
@@ -65,6 +68,11 @@ pub(super) struct Tx<'a> {
     pub(super) keys: Keys,
     pub(super) changes: Vec<Pending>,
     pub(super) undo: Vec<Undo>,
+    pub(super) tally: Tally,
+    /// Statements about tasks wrote something, or will.
+    pub(super) dirty: bool,
+    /// A refused batch left something behind in SQL: only rolling everything back helps.
+    pub(super) broken: bool,
     pub(super) now: Timestamp,
 }
 
@@ -78,6 +86,9 @@ impl<'a> Tx<'a> {
             keys: Keys::default(),
             changes: Vec::new(),
             undo: Vec::new(),
+            tally: Tally::default(),
+            dirty: false,
+            broken: false,
             now: shared.common.options.clock.now(),
         }
     }
