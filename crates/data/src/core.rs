@@ -34,6 +34,17 @@ impl Core {
         self.deps.store.catalogue()
     }
 
+    /// The catalogue with the collection in it, unless there is none. Another node may have made it
+    /// a moment ago: what was answered there is found here, too.
+    pub(crate) async fn catalogue_with(&self, collection: &str) -> Result<Arc<Catalogue>> {
+        let catalogue = self.catalogue();
+        if catalogue.collection(collection).is_some() {
+            return Ok(catalogue);
+        }
+        self.deps.store.refresh().await?;
+        Ok(self.catalogue())
+    }
+
     /// What holds for a collection, or will once it is made.
     pub(crate) fn policy(
         &self,

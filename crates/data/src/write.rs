@@ -128,7 +128,7 @@ fn duplicate(core: &Core, steps: &[Step], error: &Error) -> Error {
 /// at once, so that nothing of an object made meanwhile is taken without it.
 pub(crate) async fn purge(core: &Core, call: &Call, collection: &str) -> Result<()> {
     core.check_master_writes(&call.principal, "purge a schema")?;
-    let catalogue = core.catalogue();
+    let catalogue = core.catalogue_with(collection).await?;
     let Some(collection) = catalogue.collection(collection) else {
         return Ok(());
     };

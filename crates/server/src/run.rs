@@ -329,10 +329,13 @@ async fn connect(settings: &Settings, id: &str) -> Result<Arc<dyn Bus>> {
 async fn store(settings: &Settings, snapshot_age_max: Duration) -> Result<Arc<dyn Store>> {
     let record_bytes_max = settings.limits.object_bytes_max;
     if let Some(url) = &settings.database_url {
+        let usual = basalt_store_postgres::Options::default();
         let options = basalt_store_postgres::Options {
             record_bytes_max,
             snapshot_age_max,
-            ..basalt_store_postgres::Options::default()
+            // An export reads a whole collection with one statement.
+            statement_time_max: usual.statement_time_max.max(snapshot_age_max),
+            ..usual
         };
         return Ok(PostgresStore::open(url.expose(), options).await?);
     }

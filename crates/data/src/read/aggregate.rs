@@ -47,7 +47,7 @@ pub(crate) async fn aggregate(
     let (filter, stages) = aggregate::split_leading_match(stages);
     let filter = filter.unwrap_or(Filter::Everything);
     check_filter(core, call, collection, &filter)?;
-    let catalogue = core.catalogue();
+    let catalogue = core.catalogue_with(collection).await?;
     let Some(collection) = catalogue.collection(collection) else {
         return Ok(Vec::new());
     };

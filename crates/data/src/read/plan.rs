@@ -124,7 +124,7 @@ async fn plan(
     mut query: ObjectQuery,
     purpose: Purpose,
 ) -> Result<Box<Plan>> {
-    let catalogue = core.catalogue();
+    let catalogue = core.catalogue_with(&query.collection).await?;
     let redirected_to = enter(core, call, &catalogue, &mut query, &purpose).await?;
     let name = query.collection.clone();
     let collection = catalogue.collection(&name).cloned();

@@ -33,7 +33,7 @@ pub(super) async fn prepare(
         created_at,
         updated_at,
     } = create;
-    let target = Target::open(core, call, &name, Operation::Create, earlier)?;
+    let target = Target::open(core, call, &name, Operation::Create, earlier).await?;
     let id = choose_id(core, call, &name, id)?;
     let (created_at, updated_at) = times(core, call, created_at, updated_at)?;
     input::check(core, call, &name, &fields)?;

@@ -23,7 +23,7 @@ pub(super) async fn prepare(
         id,
     } = delete;
     let at = core.deps.clock.now().truncate_to_millis();
-    let target = Target::open(core, call, &name, Operation::Delete, earlier)?;
+    let target = Target::open(core, call, &name, Operation::Delete, earlier).await?;
     let mut draft = draft(DraftKind::Delete, name.clone(), id, Vec::new(), None);
     check_with_guard(core, call, &draft)?;
     let permitted = target.allowed(core, call, &name, Operation::Delete)?;

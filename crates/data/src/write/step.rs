@@ -94,7 +94,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Refuses what no write of this caller can address.
-    pub(super) fn open(
+    pub(super) async fn open(
         core: &Core,
         call: &Call,
         name: &str,
@@ -109,7 +109,7 @@ impl Target {
         if !names::is_collection(name) {
             return Err(errors::invalid_collection_name(name));
         }
-        let catalogue = core.catalogue();
+        let catalogue = core.catalogue_with(name).await?;
         let collection = earlier.collection(name);
         let collection = collection.or_else(|| catalogue.collection(name).cloned());
         core.check_exists_for(&call.principal, name, &catalogue)?;

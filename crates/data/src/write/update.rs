@@ -31,7 +31,7 @@ pub(super) async fn prepare(
         filter,
     } = update;
     let at = core.deps.clock.now().truncate_to_millis();
-    let target = Target::open(core, call, &name, Operation::Update, earlier)?;
+    let target = Target::open(core, call, &name, Operation::Update, earlier).await?;
     input::check(core, call, &name, &fields)?;
     input::check_acl(core, acl.as_ref())?;
     let mut draft = draft(DraftKind::Update, name.clone(), id, fields, acl);

@@ -301,6 +301,31 @@ async fn without_a_bus_nodes_learn_by_looking_at_postgres() {
     two.stop().await;
 }
 
+#[tokio::test]
+async fn an_object_of_a_new_class_is_there_for_all_nodes_at_once() {
+    let Some(two) = over_postgres(no_bus()).await else {
+        return;
+    };
+    for round in 0..5 {
+        let class = format!("/classes/New{round}");
+        let made = master(&two.a, Method::POST, &class, r#"{"n":1}"#).await;
+        let object = format!("{class}/{}", made["objectId"].as_str().unwrap());
+        // Nobody told the other node, and it did not look.
+        let done = match round {
+            0 => master(&two.b, Method::PUT, &object, r#"{"n":2}"#).await["updatedAt"].is_string(),
+            1 => master(&two.b, Method::GET, &object, "").await["n"] == 1,
+            2 => master(&two.b, Method::GET, &class, "").await["results"][0]["n"] == 1,
+            3 => master(&two.b, Method::DELETE, &object, "").await == json!({}),
+            _ => {
+                let path = format!("/aggregate/New{round}?%24match=%7B%7D");
+                master(&two.b, Method::GET, &path, "").await["results"][0]["n"] == 1
+            }
+        };
+        assert!(done, "round {round}");
+    }
+    two.stop().await;
+}
+
 async fn nats_dies(nats: Nats, two: Two) {
     let polling = async |expected: bool| {
         until("the bus is seen as it is", async || {
