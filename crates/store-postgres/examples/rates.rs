@@ -1,4 +1,4 @@
-//! Rates and CPU times of reads, and the plans of common queries, at 100,000 objects in the database
+//! Rates and CPU times of reads and creates, and the plans of common queries, at 100,000 objects in the database
 //! whose URL is the argument. Not a test: nothing is asserted.
 
 use basalt_base::{Clock, GeoPoint, Map, Reference, Result, SystemClock, Timestamp, Value};
@@ -118,22 +118,46 @@ fn cpu_micros() -> f64 {
         .map_or(0.0, |t| (t[0] + t[1]) * 10_000.0)
 }
 
-async fn rate(app: &Arc<dyn AppStore>, what: &str, callers: u64, total: u64, by_id: bool) {
+#[derive(Clone, Copy)]
+enum Work {
+    Get,
+    Find,
+    Create,
+}
+
+/// Does one piece of it; `false` when it went wrong.
+async fn once(app: &Arc<dyn AppStore>, work: Work, run: &str, n: u64) -> bool {
+    match work {
+        Work::Get => {
+            let id = format!("id{:08}", n * 7_919 % OBJECTS);
+            app.get("Post", &id)
+                .await
+                .is_ok_and(|found| found.is_some())
+        }
+        Work::Find => {
+            let query = grouped(n);
+            let found = app.find(&query, ReadOptions::default()).await;
+            found.is_ok_and(|found| found.records.len() >= 20)
+        }
+        Work::Create => {
+            let mut write = object(n);
+            write.id = format!("{run}n{n}").into();
+            let batch = WriteBatch::of(vec![Write::Record(write)]);
+            let outcomes = app.write(vec![batch]).await;
+            outcomes.is_ok_and(|outcomes| outcomes.iter().all(Result::is_ok))
+        }
+    }
+}
+
+async fn rate(app: &Arc<dyn AppStore>, what: &str, callers: u64, total: u64, work: Work) {
     let (started, cpu) = (SystemClock.monotonic(), cpu_micros());
+    let run: Arc<str> = format!("r{}c{callers}", SystemClock.now().millis()).into();
     let tasks: Vec<_> = (0..callers)
         .map(|caller| {
-            let app = app.clone();
+            let (app, run) = (app.clone(), run.clone());
             tokio::spawn(async move {
                 for n in (caller..total).step_by(callers as usize) {
-                    let done = if by_id {
-                        let id = format!("id{:08}", n * 7_919 % OBJECTS);
-                        app.get("Post", &id).await.map(|found| found.is_some())
-                    } else {
-                        let query = grouped(n);
-                        let found = app.find(&query, ReadOptions::default()).await;
-                        found.map(|found| found.records.len() == 20)
-                    };
-                    if !done.is_ok_and(|right| right) {
+                    if !once(&app, work, &run, n).await {
                         return false;
                     }
                 }
@@ -143,7 +167,7 @@ async fn rate(app: &Arc<dyn AppStore>, what: &str, callers: u64, total: u64, by_
         .collect();
     for task in tasks {
         if !task.await.unwrap_or(false) {
-            say("a read went wrong");
+            say("something went wrong");
         }
     }
     let seconds = SystemClock.monotonic().since(started).as_secs_f64();
@@ -251,10 +275,11 @@ async fn measure(app: &Arc<dyn AppStore>) -> Result<()> {
             }
         }
     }
-    for callers in [1, 32, 32] {
-        let total = if callers == 1 { 10_000 } else { 100_000 };
-        rate(app, "get by id", callers, total, true).await;
-        rate(app, "20 of an index", callers, total / 10, false).await;
+    for callers in [1, 32, 256, 32, 256] {
+        let total = if callers == 1 { 5_000 } else { 50_000 };
+        rate(app, "get by id", callers, total, Work::Get).await;
+        rate(app, "20 of an index", callers, total / 10, Work::Find).await;
+        rate(app, "create", callers, total / 5, Work::Create).await;
     }
     Ok(())
 }

@@ -30,18 +30,27 @@ pub(crate) async fn change(
 ) -> Result<Vec<Row>> {
     let mut lease = writers.lease().await?;
     lease.begin();
-    let rows = lease.conn()?.query(sql, params).await;
+    let conn = lease.conn()?.clone();
+    let warned = conn.warnings();
+    let rows = conn.query(sql, params).await;
+    if rows.is_ok() && conn.warnings() != warned {
+        // It may be on this server and on no standby.
+        return Err(unknown().with_source("the server warned while it committed"));
+    }
     if rows.as_ref().is_ok() || rows.as_ref().is_err_and(|e| e.code().is_some()) {
         lease.settle();
     }
     rows.map_err(|error| match error.code() {
         Some(_) => crate::error::postgres(error),
-        None => Error::new(
-            Reason::OutcomeUnknown,
-            "The store failed during the change: it may or may not have happened.",
-        )
-        .with_source(error),
+        None => unknown().with_source(error),
     })
+}
+
+fn unknown() -> Error {
+    Error::new(
+        Reason::OutcomeUnknown,
+        "The store failed during the change: it may or may not have happened.",
+    )
 }
 
 /// Reads on a shared connection; idle ones may have died with a restart of the server.

@@ -24,6 +24,9 @@ pub struct Options {
     pub connect_time_max: Duration,
     /// How long any statement may take, whatever its caller said.
     pub statement_time_max: Duration,
+    /// How long a COMMIT with the last statements before it may take, waiting for a standby included;
+    /// after that the outcome is unknown.
+    pub commit_time_max: Duration,
     /// How long a writer may hold an app without saying anything, and wait for a lock; at most 5 s,
     /// so that a node that stands still frees the app for the others.
     pub lock_time_max: Duration,
@@ -53,6 +56,7 @@ impl Default for Options {
             writers_max: 8,
             connect_time_max: Duration::from_secs(5),
             statement_time_max: Duration::from_mins(10),
+            commit_time_max: Duration::from_mins(1),
             lock_time_max: Duration::from_secs(5),
             write_queue_max: 8_192,
             group_batches_max: 512,

@@ -5,7 +5,7 @@ use basalt_base::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::Poll;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
@@ -30,15 +30,17 @@ pub(crate) struct Conn {
     statements: Mutex<HashMap<Box<str>, Statement>>,
     /// Statements under way.
     busy: AtomicUsize,
+    warnings: Arc<AtomicU64>,
 }
 
 impl Conn {
-    pub(super) fn new(client: Client, tls: Tls) -> Self {
+    pub(super) fn new(client: Client, tls: Tls, warnings: Arc<AtomicU64>) -> Self {
         Self {
             client,
             tls,
             statements: Mutex::default(),
             busy: AtomicUsize::new(0),
+            warnings,
         }
     }
 
@@ -68,6 +70,13 @@ impl Conn {
     /// Statements under way.
     pub(super) fn busy(&self) -> usize {
         self.busy.load(Relaxed)
+    }
+
+    /// How many warnings the server sent so far; those before an answer are counted when it comes.
+    ///
+    /// A COMMIT whose wait for a standby is cancelled is answered as done, behind a warning.
+    pub(crate) fn warnings(&self) -> u64 {
+        self.warnings.load(SeqCst)
     }
 
     /// Whether it is of no more use.

@@ -6,8 +6,12 @@ use crate::options::Options;
 use basalt_base::{Error, Reason, Result};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::Severity;
+use tokio_postgres::{AsyncMessage, Connection};
 
 /// What a connection is for: sets its time limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,17 +113,14 @@ impl Target {
             }
             Err(_) => return Err(unavailable().with_source("connecting took too long")),
         };
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to the database ended");
-            }
-        });
+        let warnings = Arc::new(AtomicU64::new(0));
+        tokio::spawn(drive(connection, warnings.clone()));
         let settings = settings(role, options);
         client
             .batch_execute(&settings)
             .await
             .map_err(|error| unavailable().with_source(error))?;
-        Ok(Arc::new(Conn::new(client, self.tls.clone())))
+        Ok(Arc::new(Conn::new(client, self.tls.clone(), warnings)))
     }
 }
 
@@ -135,6 +136,30 @@ pub(crate) fn schema_of(url: &str) -> Option<&str> {
 pub(crate) fn unavailable() -> Error {
     Error::new(Reason::StoreUnavailable, "The store can't serve right now.")
         .with_retry_after(Duration::from_secs(1))
+}
+
+/// Runs a connection to its end. A warning is counted before the answers behind it are handed on.
+async fn drive<S, T>(mut connection: Connection<S, T>, warnings: Arc<AtomicU64>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+        match message {
+            Ok(AsyncMessage::Notice(notice)) => {
+                use Severity::{Debug, Info, Log, Notice};
+                if !matches!(notice.parsed_severity(), Some(Debug | Info | Log | Notice)) {
+                    warnings.fetch_add(1, SeqCst);
+                    tracing::warn!(%notice, "the database warns");
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "a connection to the database ended");
+                return;
+            }
+        }
+    }
 }
 
 fn settings(role: Role, options: &Options) -> String {

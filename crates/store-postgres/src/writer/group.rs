@@ -354,6 +354,9 @@ fn state_order(tx: &Tx<'_>) -> Order {
     (sql, params.map(|n| Param::Int(n.cast_signed())).to_vec())
 }
 
+/// Whether the server answered in time.
+type InTime = std::result::Result<bool, tokio_postgres::Error>;
+
 /// Once COMMIT is sent, only an answer tells what became of it.
 async fn send(tx: &Tx<'_>, orders: &[Order]) -> std::result::Result<(), Uncommitted> {
     let no = |error| Uncommitted::No(postgres(error));
@@ -362,17 +365,26 @@ async fn send(tx: &Tx<'_>, orders: &[Order]) -> std::result::Result<(), Uncommit
         prepared.push((tx.conn.statement(sql).await.map_err(no)?, params));
     }
     let client = &tx.conn.client;
-    let mut sent: Vec<BoxFuture<'_, std::result::Result<(), tokio_postgres::Error>>> = Vec::new();
+    let mut sent: Vec<BoxFuture<'_, InTime>> = Vec::new();
     for (statement, params) in &prepared {
         sent.push(Box::pin(async move {
-            client.execute(statement, &refs(params)).await.map(drop)
+            let done = client.execute(statement, &refs(params)).await;
+            done.map(|_| true)
         }));
     }
-    sent.push(Box::pin(
-        async move { client.batch_execute("COMMIT").await },
-    ));
+    let time_max = tx.shared.common.options.commit_time_max;
+    sent.push(Box::pin(async move {
+        // The server sets its own COMMIT no limit, however long a standby is away.
+        match tokio::time::timeout(time_max, client.batch_execute("COMMIT")).await {
+            Ok(answer) => answer.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }));
+    let warned = tx.conn.warnings();
     let mut answers = in_order(sent).await;
     let committed = answers.pop();
+    // A COMMIT of a failed transaction is answered with ROLLBACK and no error, which the driver does
+    // not tell from success: but then the statement right before it was refused.
     for answer in answers {
         if let Err(error) = answer {
             // The server said no, so that the COMMIT behind it rolled back. Without its word, the
@@ -386,9 +398,22 @@ async fn send(tx: &Tx<'_>, orders: &[Order]) -> std::result::Result<(), Uncommit
             });
         }
     }
+    let Some(committed) = committed else {
+        let error = Error::internal("a commit that was not sent");
+        return Err(Uncommitted::No(error));
+    };
+    answered(committed, tx.conn.warnings() != warned)
+}
+
+/// What the answer to COMMIT means.
+fn answered(committed: InTime, warned: bool) -> std::result::Result<(), Uncommitted> {
+    let doubt = |why: &'static str| Err(Uncommitted::Perhaps(Error::internal(why)));
     match committed {
-        Some(Ok(())) => Ok(()),
-        Some(Err(error)) => {
+        Ok(false) => doubt("COMMIT was not answered in time"),
+        // As when the wait for a standby is cancelled: committed here, perhaps nowhere else.
+        Ok(true) if warned => doubt("the server warned while it committed"),
+        Ok(true) => Ok(()),
+        Err(error) => {
             let refused = error.code().is_some_and(|code| {
                 !matches!(code.code().get(..2), Some("08" | "57" | "58" | "XX"))
             });
@@ -399,9 +424,6 @@ async fn send(tx: &Tx<'_>, orders: &[Order]) -> std::result::Result<(), Uncommit
                 Uncommitted::Perhaps(error)
             })
         }
-        None => Err(Uncommitted::No(Error::internal(
-            "a commit that was not sent",
-        ))),
     }
 }
 

@@ -6,4 +6,5 @@ mod conformance;
 mod faults;
 mod nodes;
 mod queries;
+mod standby;
 mod support;

@@ -15,15 +15,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     clippy::disallowed_methods,
     reason = "where the server is is no setting of ours"
 )]
-pub fn server() -> Option<String> {
-    if let Ok(url) = std::env::var("BASALT_TEST_POSTGRES_URL") {
+pub fn server(variable: &str) -> Option<String> {
+    if let Ok(url) = std::env::var(variable) {
         return Some(url);
     }
     assert!(
         std::env::var("CI").is_err(),
-        "BASALT_TEST_POSTGRES_URL is not set, so PostgreSQL would go untested"
+        "{variable} is not set, so PostgreSQL would go untested"
     );
-    eprintln!("*** PostgreSQL was NOT tested: BASALT_TEST_POSTGRES_URL is not set ***");
+    eprintln!("*** PostgreSQL was NOT tested: {variable} is not set ***");
     None
 }
 
@@ -48,11 +48,19 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Option<Self> {
+        Some(Self::on(server("BASALT_TEST_POSTGRES_URL")?))
+    }
+
+    /// On the server whose durable commits wait for a standby that is not there.
+    pub fn waiting() -> Option<Self> {
+        Some(Self::on(server("BASALT_TEST_POSTGRES_WAITING_URL")?))
+    }
+
+    fn on(url: String) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let url = server()?;
         let number = NEXT.fetch_add(1, Relaxed);
         let prefix = format!("test_{}_{number}", std::process::id());
-        Some(Self { url, prefix })
+        Self { url, prefix }
     }
 
     pub fn options(&self) -> Options {
