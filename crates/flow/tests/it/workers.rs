@@ -33,7 +33,7 @@ impl Bench {
             rng: Arc::new(OsRng),
             slots: Arc::new(Semaphore::new(8)),
             concurrency: 8,
-            poll: Duration::from_secs(60),
+            poll: Duration::from_mins(1),
         }
     }
 
@@ -59,7 +59,7 @@ impl Bench {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), wait)
+        tokio::time::timeout(Duration::from_mins(1), wait)
             .await
             .expect("all tasks end");
     }
