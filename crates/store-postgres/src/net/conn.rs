@@ -72,6 +72,12 @@ impl Conn {
         self.busy.load(Relaxed)
     }
 
+    /// Lets the prepared statements go: those made for columns that were rolled back would be found
+    /// again when another transaction gives the columns' numbers to other types.
+    pub(crate) fn forget(&self) {
+        self.statements.lock().clear();
+    }
+
     /// How many warnings the server sent so far; those before an answer are counted when it comes.
     ///
     /// A COMMIT whose wait for a standby is cancelled is answered as done, behind a warning.

@@ -232,11 +232,15 @@ async fn attempt(shared: &Shared, batches: &[&WriteBatch]) -> Attempt {
     let (results, alone_refused) = match result {
         Ok(results) => results,
         Err(error) => {
+            conn.forget();
             roll_back(&conn, &mut lease).await;
             return not_committed(error);
         }
     };
     if alone_refused || !tx.has_changes() {
+        if alone_refused {
+            conn.forget();
+        }
         roll_back(&conn, &mut lease).await;
         return Attempt::Done(results);
     }
@@ -246,6 +250,7 @@ async fn attempt(shared: &Shared, batches: &[&WriteBatch]) -> Attempt {
             Attempt::Done(results)
         }
         Err(Uncommitted::No(error)) => {
+            conn.forget();
             roll_back(&conn, &mut lease).await;
             not_committed(error)
         }

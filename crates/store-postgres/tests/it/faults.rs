@@ -164,3 +164,20 @@ async fn every_session_can_die_and_reads_go_on() {
         assert_eq!(store.system().apps().await.unwrap().len(), 0);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_new_field_leaves_nothing_on_the_connection() {
+    let Some(place) = Place::new() else { return };
+    let store = place.node().await;
+    let app = store.open_app(StoreId(1)).await.unwrap();
+    let mut writes = ensure("T", &[]);
+    writes.push(create("T", "x", vec![]));
+    write(&*app, writes).await.unwrap();
+    // Each refused batch gives its new column back, and the next one gets the same with another type.
+    for ty in [FieldType::Number, FieldType::String, FieldType::Boolean] {
+        let mut writes = ensure("T", &[("f", ty)]);
+        writes.push(create("T", "x", vec![]));
+        let error = write(&*app, writes).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::DuplicateValue, "{error:?}");
+    }
+}
