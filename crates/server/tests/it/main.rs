@@ -9,5 +9,6 @@ mod admin;
 mod cluster;
 mod nats;
 mod operate;
+mod queues;
 mod server;
 mod shared;
