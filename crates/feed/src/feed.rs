@@ -1,14 +1,14 @@
 //! The feed and the task that reads on.
 
 use crate::ring::Ring;
-use crate::signal::{Head, Signal};
+use crate::signal::{Head, Signal, TaskNews};
 use crate::subscription::Subscription;
 use crate::watched::{Watched, head};
 use basalt_base::{Clock, Monotonic, Result, Rng};
-use basalt_store::{AppStore, Position};
+use basalt_store::{AppStore, Position, TaskWatch};
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -142,6 +142,14 @@ impl Feed {
     /// What this node committed last, for telling others. Several commits may show as one.
     pub fn own_commits(&self) -> watch::Receiver<Head> {
         self.shared.signal.own.subscribe()
+    }
+
+    /// Tasks that this node makes visible from now on, for telling others: tasks have no positions.
+    pub fn own_tasks(&self) -> Arc<TaskNews> {
+        let news = Arc::new(TaskNews::default());
+        let watch = Arc::downgrade(&news);
+        self.shared.store.watch_tasks(watch as Weak<dyn TaskWatch>);
+        news
     }
 
     /// How it is doing.

@@ -17,5 +17,5 @@ mod tests;
 mod watched;
 
 pub use feed::{Feed, FeedOptions, FeedView};
-pub use signal::Head;
+pub use signal::{Head, TaskNews};
 pub use subscription::{Event, Subscription};

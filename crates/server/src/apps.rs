@@ -599,7 +599,8 @@ impl Parts {
         let data = Data::new(deps, product.data.clone());
         let following = changes.map(|feed| {
             let (guard, functions) = (guard.clone(), functions.clone());
-            Following::start(&self.cluster, &entry.row.app_id, feed, guard, functions)
+            let wake = Arc::clone(jobs.queue().wake());
+            Following::start(&self.cluster, app_id, feed, guard, functions, wake)
         });
         let app = App {
             id: entry.row.app_id.clone(),

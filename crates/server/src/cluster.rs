@@ -43,6 +43,8 @@ pub(crate) struct Note {
     pub position: u64,
     /// The version of its catalogue.
     pub catalogue: u64,
+    /// Queues with tasks to do, and from when on, in milliseconds.
+    pub tasks: Vec<(String, i64)>,
 }
 
 /// A node and what it knows of the others.

@@ -1,12 +1,13 @@
 //! An open app's feed and those that live by it.
 
 use super::{AGE_MAX, Cluster, Note, POLL, feed_subject};
-use basalt_base::{AppId, Result};
+use basalt_base::{AppId, Result, Timestamp};
 use basalt_bus::{Event, decode};
-use basalt_feed::{Event as Told, Feed, FeedOptions, Subscription};
+use basalt_feed::{Event as Told, Feed, FeedOptions, Subscription, TaskNews};
+use basalt_flow::Wake;
 use basalt_functions::Functions;
 use basalt_identity::SystemGuard;
-use basalt_store::AppStore;
+use basalt_store::{AppStore, TaskWatch};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,11 @@ use tokio::task::JoinHandle;
 
 /// How long commits are collected before the others are told again.
 const COALESCE: Duration = Duration::from_millis(5);
+
+/// Queues that one note names.
+const QUEUES_MAX: usize = 8;
+/// Tasks that are due later are found by looking: workers look that often anyway.
+const SOON: Duration = Duration::from_secs(5);
 
 /// An app's feed with its tasks; they end with it.
 pub(crate) struct Following {
@@ -39,15 +45,21 @@ impl Following {
         feed: Feed,
         guard: SystemGuard,
         functions: Functions,
+        wake: Arc<Wake>,
     ) -> Self {
         let changes = feed.subscribe_from_now();
         let hooks = feed.subscribe_from_now();
-        let tasks = vec![
+        let listening = listen(Arc::clone(cluster), app.clone(), feed.clone(), wake);
+        let mut tasks = vec![
             tokio::spawn(async move { guard.follow(changes).await }),
             tokio::spawn(follow_hooks(functions, hooks)),
-            tokio::spawn(listen(Arc::clone(cluster), app.clone(), feed.clone())),
+            tokio::spawn(listening),
             tokio::spawn(tell(Arc::clone(cluster), app.clone(), feed.clone())),
         ];
+        if cluster.is_shared() {
+            let telling = tell_tasks(Arc::clone(cluster), app.clone(), feed.own_tasks());
+            tasks.push(tokio::spawn(telling));
+        }
         Self {
             feed,
             tasks: Mutex::new(tasks),
@@ -102,8 +114,9 @@ async fn follow_hooks(functions: Functions, mut changes: Subscription) {
     }
 }
 
-/// Wakes the feed when another node says that there is something new.
-async fn listen(cluster: Arc<Cluster>, app: AppId, feed: Feed) {
+/// Wakes the feed when another node says that there is something new, and those who wait for tasks
+/// when it says that there are some.
+async fn listen(cluster: Arc<Cluster>, app: AppId, feed: Feed, wake: Arc<Wake>) {
     let subject = feed_subject(&app);
     let mut messages = match cluster.bus.subscribe(&subject).await {
         Ok(messages) => messages,
@@ -118,7 +131,12 @@ async fn listen(cluster: Arc<Cluster>, app: AppId, feed: Feed) {
             Event::Message(payload) => match decode::<Note>(&payload) {
                 None => cluster.bus.malformed(&subject),
                 Some(note) if *note.from == *cluster.node.id => {}
-                Some(_) => feed.wake(),
+                Some(note) if note.tasks.is_empty() => feed.wake(),
+                Some(note) => {
+                    for (queue, due) in note.tasks {
+                        wake.due(&queue.into(), Timestamp::from_millis(due));
+                    }
+                }
             },
         }
     }
@@ -140,11 +158,32 @@ async fn tell(cluster: Arc<Cluster>, app: AppId, feed: Feed) {
     }
 }
 
+/// Tells the other nodes of tasks that this one made visible.
+async fn tell_tasks(cluster: Arc<Cluster>, app: AppId, news: Arc<TaskNews>) {
+    let subject = feed_subject(&app);
+    loop {
+        let due = news.next(QUEUES_MAX).await;
+        let soon = cluster.clock.now().plus(SOON);
+        let due = due.into_iter().filter(|(_, due)| *due <= soon);
+        let tasks: Vec<_> = due.map(|(q, due)| (q.to_string(), due.millis())).collect();
+        if !tasks.is_empty() {
+            let note = Note {
+                tasks,
+                ..Note::default()
+            };
+            cluster.tell(&subject, note);
+        }
+        tokio::time::sleep(COALESCE).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use basalt_base::{Clock, ManualClock, OsRng};
-    use basalt_store::{Store, StoreId};
+    use basalt_base::{Clock, ManualClock, OsRng, SystemClock};
+    use basalt_bus::{Bus, LocalBus};
+    use basalt_flow::Queue;
+    use basalt_store::{Store, StoreId, TaskPut};
     use basalt_store_sqlite::{Options, SqliteStore};
 
     #[tokio::test]
@@ -167,6 +206,53 @@ mod tests {
         clock.advance(Duration::from_nanos(1));
         not_too_old(&feed).await.unwrap();
         assert_eq!(feed.age(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn a_task_of_one_node_wakes_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = SqliteStore::open(dir.path(), Options::default()).unwrap();
+        let bus: Arc<dyn Bus> = LocalBus::new();
+        let node = |id: &str| {
+            let (store, bus) = (Arc::clone(&store), Arc::clone(&bus));
+            let cluster = Cluster::new(
+                store,
+                bus,
+                Arc::new(SystemClock),
+                Arc::new(OsRng),
+                id.into(),
+                "",
+            );
+            Arc::new(cluster)
+        };
+        let (a, b) = (node("a"), node("b"));
+        let app = store.open_app(StoreId(1)).await.unwrap();
+        let (feed, app) = super::feed(&a, app);
+        let id = AppId::new("main");
+        // The store tells this one nothing: it hears by the bus alone.
+        let wake = Arc::new(Wake::default());
+        let tasks = [
+            tokio::spawn(listen(b, id.clone(), feed.clone(), Arc::clone(&wake))),
+            tokio::spawn(tell_tasks(a, id, feed.own_tasks())),
+        ];
+        let queue = Queue::new(app, Arc::new(SystemClock));
+        let heard = async {
+            loop {
+                // Again until the listener is there.
+                let now = SystemClock.now();
+                queue.put(TaskPut::now("q", *b"x", now)).await.unwrap();
+                let told = tokio::time::timeout(Duration::from_millis(100), wake.changed());
+                if told.await.is_ok() {
+                    return wake.take();
+                }
+            }
+        };
+        let heard = tokio::time::timeout(Duration::from_mins(1), heard).await;
+        let heard = heard.unwrap();
+        assert_eq!(heard.keys().map(|q| &**q).collect::<Vec<_>>(), ["q"]);
+        for task in tasks {
+            task.abort();
+        }
     }
 
     #[test]
