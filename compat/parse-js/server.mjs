@@ -23,6 +23,7 @@ function freshDatabase() {
   own.pathname = `/${name}`;
   return {
     env: { BASALT_DATABASE_URL: own.href },
+    url: own.href,
     drop: () => sql(`DROP DATABASE ${name} WITH (FORCE)`),
   };
 }
@@ -64,7 +65,7 @@ export async function startServer({ mode = 'development', env = {}, args = [] } 
     database.drop();
     rmSync(dataDir, { recursive: true, force: true });
   };
-  return { origin, stop, log: () => log, pid: child.pid, dataDir };
+  return { origin, stop, log: () => log, pid: child.pid, dataDir, databaseUrl: database.url };
 }
 
 /** A server for a whole test file, with the SDK pointed at it. */
