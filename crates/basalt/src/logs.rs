@@ -23,13 +23,15 @@ pub fn run(
         for line in logs.last(size, level).await? {
             println!("{line}");
         }
-        while follow {
+        if !follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        loop {
             let (lines, next) = logs.more(&point, level).await?;
             for line in lines {
                 println!("{line}");
             }
             point = next;
         }
-        Ok(ExitCode::SUCCESS)
     })?
 }

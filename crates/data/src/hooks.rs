@@ -120,6 +120,12 @@ pub trait Hooks: Send + Sync {
     /// Runs an after-hook; its failure is logged and changes nothing.
     fn after<'a>(&'a self, call: &'a Call, event: Event) -> BoxFuture<'a, ()>;
 
+    /// Every object of the collection was deleted without after-hooks.
+    fn purged<'a>(&'a self, collection: &'a str) -> BoxFuture<'a, ()> {
+        let _ = collection;
+        Box::pin(async {})
+    }
+
     /// Runs before-find.
     fn before_find<'a>(
         &'a self,

@@ -156,6 +156,7 @@ pub(crate) async fn purge(core: &Core, call: &Call, collection: &str) -> Result<
             core.deps.guard.committed(name, None, None);
         }
         if !more {
+            core.deps.hooks.purged(&collection.name).await;
             return Ok(());
         }
     }

@@ -586,6 +586,8 @@ impl Parts {
             identity.cache_time = identity.cache_time.min(AGE_MAX);
         }
         let guard = SystemGuard::new(guard_deps, identity);
+        // Before the hooks are read, so that no change of them falls in between.
+        let changes = changes.map(|feed| (feed.subscribe_from_now(), feed));
         let functions = self.functions(entry, &store).await?;
         let app_id = &entry.row.app_id;
         let jobs = background::jobs(app_id, &store, &self.clock, &self.rng, &functions);
@@ -597,10 +599,10 @@ impl Parts {
             guard: Arc::new(guard.clone()),
         };
         let data = Data::new(deps, product.data.clone());
-        let following = changes.map(|feed| {
-            let (guard, functions) = (guard.clone(), functions.clone());
+        let following = changes.map(|(hooks, feed)| {
+            let (guard, hooks) = (guard.clone(), (functions.clone(), hooks));
             let wake = Arc::clone(jobs.queue().wake());
-            Following::start(&self.cluster, app_id, feed, guard, functions, wake)
+            Following::start(&self.cluster, app_id, feed, guard, hooks, wake)
         });
         let app = App {
             id: entry.row.app_id.clone(),
@@ -631,7 +633,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             wire: Arc::new(wire),
             outside: self.outside.clone(),
-            logs: self.logs.app(entry.row.app_id.as_str()),
+            logs: self.logs.app(&logs::folder(&entry.row)),
         };
         let options = basalt_functions::Options {
             webhook_key: entry.keys.webhook.clone(),
@@ -725,8 +727,10 @@ impl AdminApps for AppTable {
 
     fn logs<'a>(&'a self, id: &'a str, asked: LogsAsked) -> BoxFuture<'a, Result<String>> {
         Box::pin(async move {
-            self.entry(id).ok_or_else(no_app)?;
-            logs::answer(&self.parts.logs.app(id), asked).await
+            let entry = self.entry(id).ok_or_else(no_app)?;
+            // The handle of those who write, which wakes those who wait for lines.
+            let app = self.open(&entry).await?;
+            logs::answer(app.functions.logs(), asked).await
         })
     }
 

@@ -3,13 +3,32 @@
 use basalt_api_admin::LogsAsked;
 use basalt_base::{Error, Reason, Result, Value};
 use basalt_functions::{Level, LogQuery, Logs};
+use basalt_store::AppRow;
 use serde_json::json;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a follower's request waits for lines.
 const WAIT: Duration = Duration::from_secs(20);
 /// Lines that a search returns when it names no number.
 const SIZE: usize = 100;
+
+/// The folder of an app's logs. An app that is made again under the same id has another one.
+pub(crate) fn folder(row: &AppRow) -> String {
+    format!("{}-{}", row.app_id, row.store_id.0)
+}
+
+/// The folder of the app that has an id now, for whoever can't look into the registry: numbers of
+/// apps only grow. Without any the app has logged nothing.
+pub(crate) fn latest_folder(dir: &Path, id: &str) -> Option<String> {
+    let entries = std::fs::read_dir(dir).ok()?;
+    let numbers = entries.flatten().filter_map(|entry| {
+        let name = entry.file_name();
+        let number = name.to_str()?.strip_prefix(id)?.strip_prefix('-')?;
+        number.parse::<u64>().ok()
+    });
+    Some(format!("{id}-{}", numbers.max()?))
+}
 
 /// Answers a request for lines.
 pub(crate) async fn answer(logs: &Logs, asked: LogsAsked) -> Result<String> {
@@ -78,4 +97,21 @@ pub(crate) fn for_people(line: &Value) -> String {
         text(line, "level"),
         text(line, "requestId")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_that_was_made_last_has_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(latest_folder(dir.path(), "a"), None);
+        for name in ["a-2", "a-10", "a-1-30", "b-40", "a-x"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let latest = |id| latest_folder(dir.path(), id);
+        assert_eq!(latest("a").as_deref(), Some("a-10"));
+        assert_eq!(latest("a-1").as_deref(), Some("a-1-30"));
+    }
 }

@@ -59,8 +59,9 @@ impl AppLogs {
     pub fn open(settings: &Settings, id: &str) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let dir = settings.data_dir.join("logs");
+        let folder = logs::latest_folder(&dir, id).unwrap_or_else(|| id.to_owned());
         let store = LogStore::open(dir, LogOptions::default(), clock)?;
-        Ok(Self(store.app(id)))
+        Ok(Self(store.app(&folder)))
     }
 
     /// The last lines, oldest first, for people. Errors: `InvalidValue` for an unknown level.

@@ -26,12 +26,17 @@ impl Hooks for Functions {
     fn after<'a>(&'a self, call: &'a Call, event: Event) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if &*event.collection == rows::COLLECTION {
-                if let Err(error) = self.reload().await {
-                    tracing::error!(?error, "the hooks can't be read again");
-                }
-                return;
+                return self.reload_or_tell().await;
             }
             self.inner.after(call, event).await;
+        })
+    }
+
+    fn purged<'a>(&'a self, collection: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if Self::lives_by(collection) {
+                self.reload_or_tell().await;
+            }
         })
     }
 
@@ -45,6 +50,14 @@ impl Hooks for Functions {
 
     fn after_find<'a>(&'a self, call: &'a Call, found: Found<'a>) -> BoxFuture<'a, Result<()>> {
         Box::pin(self.inner.after_find(call, found))
+    }
+}
+
+impl Functions {
+    async fn reload_or_tell(&self) {
+        if let Err(error) = self.reload().await {
+            tracing::error!(?error, "the hooks can't be read again");
+        }
     }
 }
 

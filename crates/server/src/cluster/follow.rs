@@ -38,17 +38,17 @@ pub(crate) fn feed(cluster: &Cluster, store: Arc<dyn AppStore>) -> (Feed, Arc<dy
 }
 
 impl Following {
-    /// Connects the feed to the bus, and lets the guard drop what other nodes' writes make void.
+    /// Connects the feed to the bus, lets the guard drop what other nodes' writes make void, and
+    /// has the hooks read again when one changed after the start of their subscription.
     pub(crate) fn start(
         cluster: &Arc<Cluster>,
         app: &AppId,
         feed: Feed,
         guard: SystemGuard,
-        functions: Functions,
+        (functions, hooks): (Functions, Subscription),
         wake: Arc<Wake>,
     ) -> Self {
         let changes = feed.subscribe_from_now();
-        let hooks = feed.subscribe_from_now();
         let listening = listen(Arc::clone(cluster), app.clone(), feed.clone(), wake);
         let mut tasks = vec![
             tokio::spawn(async move { guard.follow(changes).await }),

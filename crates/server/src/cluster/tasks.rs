@@ -44,9 +44,10 @@ impl Tasks {
         }
         let cluster = self.cluster;
         let leaving = cluster.store.system().nodes().leave(&cluster.node.id);
-        match tokio::time::timeout(LEAVE_MAX, leaving).await {
-            Ok(Ok(())) => cluster.tell(&nodes_subject(), Note::default()),
-            _ => tracing::warn!("the node stays on the list until it is missed"),
+        if let Ok(Ok(())) = tokio::time::timeout(LEAVE_MAX, leaving).await {
+            cluster.tell(&nodes_subject(), Note::default());
+        } else {
+            tracing::warn!("the node stays on the list until it is missed");
         }
     }
 }

@@ -73,8 +73,7 @@ async fn two_over(
     }
     let b = servers.remove(1);
     let a = servers.remove(0);
-    let _data = data;
-    Two { a, b, _data }
+    Two { a, b, _data: data }
 }
 
 /// Nodes that do not hear each other.
@@ -404,4 +403,57 @@ async fn health_says_draining_before_the_server_stops() {
     assert_eq!(served.status, 200, "requests are still answered");
     stopping.abort();
     two.b.begin_stop().abort();
+}
+
+/// The functions that a node knows.
+async fn functions(server: &Server) -> Vec<String> {
+    let listed = master(server, Method::GET, "/hooks/functions", "").await;
+    let listed = listed.as_array().unwrap().iter();
+    let names = listed.map(|hook| hook["functionName"].as_str().unwrap().to_owned());
+    names.collect()
+}
+
+/// Hooks that are declared and removed on one node, seen on the other.
+async fn hooks(a: &Server, b: &Server) {
+    let declare = async |name: &str| {
+        let body = json!({ "functionName": name, "url": "http://127.0.0.1:9/x" }).to_string();
+        master(a, Method::POST, "/hooks/functions", &body).await;
+    };
+    let knows = async |what: &str, names: &[&str]| {
+        until(what, async || functions(b).await == names).await;
+    };
+    declare("one").await;
+    declare("two").await;
+    knows("hooks that were declared", &["one", "two"]).await;
+    let gone = r#"{"__op":"Delete"}"#;
+    master(a, Method::PUT, "/hooks/functions/one", gone).await;
+    knows("a hook that was removed", &["two"]).await;
+    master(a, Method::DELETE, "/purge/_Hooks", "").await;
+    assert!(functions(a).await.is_empty(), "a purge is seen at once");
+    knows("hooks that were purged", &[]).await;
+    declare("three").await;
+    knows("a hook after a purge", &["three"]).await;
+    let cleared = a.operator(Method::POST, "/admin/apps/main/clear", "");
+    let cleared = cleared.await;
+    assert!(cleared.status.is_success(), "{cleared:?}");
+    assert!(functions(a).await.is_empty(), "so is a clear");
+    knows("hooks that were cleared away", &[]).await;
+    declare("four").await;
+    knows("a hook after a clear", &["four"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hooks_of_one_node_are_those_of_the_other() {
+    let two = two(no_bus(), |_| {}).await;
+    hooks(&two.a, &two.b).await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hooks_of_one_node_are_those_of_the_other_on_postgres() {
+    let Some(two) = over_postgres(one_bus()).await else {
+        return;
+    };
+    hooks(&two.a, &two.b).await;
+    two.stop().await;
 }

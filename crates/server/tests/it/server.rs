@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -36,6 +37,7 @@ impl Answer {
 
 /// With `BASALT_TEST_STORE=postgres` every server is on schemas of its own of the PostgreSQL server
 /// that `BASALT_TEST_POSTGRES_URL` names; whoever started that server removes them with it.
+#[expect(clippy::disallowed_methods, reason = "it is the script's, no setting")]
 fn database_url(folder: &tempfile::TempDir) -> Option<Secret> {
     if std::env::var("BASALT_TEST_STORE").ok()? != "postgres" {
         return None;
@@ -43,7 +45,10 @@ fn database_url(folder: &tempfile::TempDir) -> Option<Secret> {
     let url = std::env::var("BASALT_TEST_POSTGRES_URL").expect("a PostgreSQL server to test on");
     // The folder's name, so that a server that starts again finds its data.
     let name = folder.path().file_name().unwrap().to_string_lossy();
-    let name: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let name = name.bytes().fold(String::new(), |mut name, byte| {
+        _ = write!(name, "{byte:02x}");
+        name
+    });
     Some(Secret::new(format!("{url}?basalt_schema=server_{name}")))
 }
 
