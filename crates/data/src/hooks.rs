@@ -110,11 +110,19 @@ pub trait Hooks: Send + Sync {
     /// Runs a before-hook. An error refuses the operation.
     fn before<'a>(&'a self, call: &'a Call, event: Event) -> BoxFuture<'a, Result<Verdict>>;
 
+    /// Whether an after-hook must not be lost: [`Self::promise`] takes the place of
+    /// [`Self::after`] then. As cheap as [`Self::wants`].
+    fn promises(&self, kind: EventKind, collection: &str) -> bool {
+        let _ = (kind, collection);
+        false
+    }
+
     /// What has to be written in the same transaction as the object, so that the after-hook is
-    /// not lost. `event` holds the object as it will be as far as it is known before the commit.
-    fn promise(&self, call: &Call, event: &Event) -> Result<Vec<Write>> {
+    /// not lost. `event` holds the object as it will be after the commit, but for its revision.
+    /// An error refuses the write.
+    fn promise<'a>(&'a self, call: &'a Call, event: Event) -> BoxFuture<'a, Result<Vec<Write>>> {
         let _ = (call, event);
-        Ok(Vec::new())
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     /// Runs an after-hook; its failure is logged and changes nothing.

@@ -8,6 +8,7 @@ mod earlier;
 mod finish;
 mod infer;
 mod input;
+mod promise;
 mod replace;
 mod step;
 mod update;
@@ -16,7 +17,9 @@ pub(crate) use batch::{batch, transaction};
 pub(crate) use infer::{first_rules, new_collection};
 
 use crate::core::Core;
-use crate::{Call, Create, Created, Delete, Update, Updated, errors};
+use crate::{
+    BatchStep, BatchStepDone, Call, Create, Created, Delete, DraftKind, Update, Updated, errors,
+};
 use basalt_base::{Error, Reason, Result};
 use basalt_store::{DuplicateKey, Filter, Write, WriteBatch, Written};
 use earlier::Earlier;
@@ -74,6 +77,12 @@ async fn id_is_taken(core: &Core, step: &Step, error: &Error) -> bool {
 
 /// Changes an object.
 pub(crate) async fn update(core: &Core, call: &Call, update: Update) -> Result<Updated> {
+    if promise::is_wanted(core, DraftKind::Update, &update.collection) {
+        return match batch::alone(core, call, BatchStep::Update(update)).await? {
+            BatchStepDone::Updated(updated) => Ok(updated),
+            _ => Err(Error::internal("an update was answered as something else")),
+        };
+    }
     let mut step = update::prepare(core, call, update, &Earlier::default()).await?;
     match apply(core, &mut step).await {
         Ok(written) => finish::updated(core, call, step, written).await,
@@ -83,6 +92,10 @@ pub(crate) async fn update(core: &Core, call: &Call, update: Update) -> Result<U
 
 /// Deletes an object.
 pub(crate) async fn delete(core: &Core, call: &Call, delete: Delete) -> Result<()> {
+    if promise::is_wanted(core, DraftKind::Delete, &delete.collection) {
+        let done = batch::alone(core, call, BatchStep::Delete(delete)).await;
+        return done.map(drop);
+    }
     let mut step = delete::prepare(core, call, delete, &Earlier::default()).await?;
     match apply(core, &mut step).await {
         Ok(written) => {

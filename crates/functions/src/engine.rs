@@ -1,8 +1,11 @@
 //! The engine of one app: hooks as `data` calls them, functions as clients do.
 
+mod durable;
 mod run;
 mod triggers;
 mod users;
+
+pub use durable::{DELIVERIES_QUEUE, EVENT_HEADER};
 
 use crate::admission::Admission;
 use crate::hook::{Hook, NewHook, On};
@@ -12,7 +15,7 @@ use crate::rate::{RateLimits, RateRequest, RateRule};
 use crate::registry::Registry;
 use crate::{Outside, errors, rows};
 use arc_swap::ArcSwap;
-use basalt_base::{AppId, Clock, Map, Reason, Result, Secret, Value};
+use basalt_base::{AppId, Clock, Map, Reason, Result, Rng, Secret, Value};
 use basalt_data::Call;
 use basalt_store::AppStore;
 use std::sync::Arc;
@@ -27,6 +30,8 @@ pub struct Deps {
     pub store: Arc<dyn AppStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Makes the ids of events.
+    pub rng: Arc<dyn Rng>,
     /// The protocol of webhooks.
     pub wire: Arc<dyn Wire>,
     /// The way to webhooks.
@@ -103,12 +108,25 @@ impl Functions {
     pub async fn reload(&self) -> Result<()> {
         let inner = &*self.inner;
         let _loading = inner.loading.lock().await;
-        let hooks = rows::load(&*inner.deps.store, &*inner.deps.wire).await?;
+        let mut hooks = rows::load(&*inner.deps.store, &*inner.deps.wire).await?;
+        if hooks.iter().any(|hook| hook.durable) && !self.has_queue().await? {
+            tracing::warn!(app = %inner.deps.app, "this store has no queue; durable hooks run once");
+            hooks.iter_mut().for_each(|hook| hook.durable = false);
+        }
         let mut rules = inner.options.rate_limits.clone();
         rules.extend(hooks.iter().filter_map(Hook::rate_rule));
         inner.rules.store(Arc::new(rules));
         inner.registry.store(Arc::new(Registry::new(hooks)));
         Ok(())
+    }
+
+    /// Whether the store can keep what durable hooks are told.
+    async fn has_queue(&self) -> Result<bool> {
+        match self.inner.deps.store.queue(DELIVERIES_QUEUE).await {
+            Ok(_) => Ok(true),
+            Err(e) if e.reason() == Reason::CommandUnavailable => Ok(false),
+            Err(e) => Err(e),
+        }
     }
 
     /// Whether a change in this collection calls for [`Self::reload`].
@@ -148,6 +166,10 @@ impl Functions {
         hook.check()?;
         if let Some(validator) = &hook.validator {
             inner.deps.wire.validator(validator)?;
+        }
+        if hook.durable && !self.has_queue().await? {
+            let text = "durable hooks need a store with a queue";
+            return Err(errors::declaration(text));
         }
         let known = self.hook(&hook.on).filter(|_| replace);
         let known = known.as_ref().map(|hook| &*hook.id);

@@ -43,6 +43,11 @@ impl NewHook {
             }
             On::Function(_) => {}
         }
+        if self.durable && !names::may_be_durable(&self.on) {
+            return Err(errors::declaration(
+                "only afterSave and afterDelete of a class can be durable",
+            ));
+        }
         if outside::is_callable(&self.url) {
             Ok(())
         } else {

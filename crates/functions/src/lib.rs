@@ -26,7 +26,7 @@ mod validator;
 
 pub use depth::{DEPTH_HEADER, DEPTH_KEY, depth_of};
 pub use egress::Egress;
-pub use engine::{Deps, Functions, Options};
+pub use engine::{DELIVERIES_QUEUE, Deps, EVENT_HEADER, Functions, Options};
 pub use hook::{Hook, NewHook, On};
 pub use invocation::{Invocation, Reply, What, Wire};
 pub use log::{Level, LogOptions, LogQuery, LogStore, Logs, Tail};

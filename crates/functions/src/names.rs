@@ -1,5 +1,6 @@
 //! The stored names of triggers.
 
+use crate::On;
 use basalt_data::EventKind;
 
 use EventKind::{
@@ -61,6 +62,16 @@ pub(crate) fn refusal(kind: EventKind, collection: &str) -> Option<&'static str>
             Some("This class takes no triggers.")
         }
         _ => None,
+    }
+}
+
+/// Whether what calls a hook can be kept until it is told.
+pub(crate) fn may_be_durable(on: &On) -> bool {
+    match on {
+        On::Trigger(EventKind::AfterSave | EventKind::AfterDelete, collection) => {
+            !collection.starts_with('@')
+        }
+        _ => false,
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Registry {
     triggers: HashMap<Box<str>, Vec<(EventKind, Arc<Hook>)>>,
     /// One bit for each kind of which there is a trigger.
     kinds: u32,
+    /// The same of durable ones.
+    durable: u32,
 }
 
 impl Registry {
@@ -25,6 +27,9 @@ impl Registry {
                 }
                 On::Trigger(kind, collection) => {
                     registry.kinds |= bit(*kind);
+                    if hook.durable {
+                        registry.durable |= bit(*kind);
+                    }
                     let own = registry.triggers.entry(collection.clone()).or_default();
                     own.retain(|(known, _)| known != kind);
                     own.push((*kind, hook));
@@ -37,6 +42,12 @@ impl Registry {
     /// Whether there is a trigger of this kind at all, or on this collection.
     pub fn has(&self, kind: EventKind, collection: &str) -> bool {
         self.kinds & bit(kind) != 0 && self.trigger(kind, collection).is_some()
+    }
+
+    /// Whether there is a durable trigger of this kind on this collection.
+    pub fn promises(&self, kind: EventKind, collection: &str) -> bool {
+        let durable = |hook: &Arc<Hook>| hook.durable;
+        self.durable & bit(kind) != 0 && self.trigger(kind, collection).is_some_and(durable)
     }
 
     pub fn trigger(&self, kind: EventKind, collection: &str) -> Option<&Arc<Hook>> {

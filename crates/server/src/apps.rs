@@ -376,7 +376,7 @@ impl AppTable {
         let app = Arc::new(app);
         entry.following.store(following.map(Arc::new));
         if self.runs_tasks.load(Ordering::Relaxed) {
-            let work = Background::start(&app.jobs, &self.parts.rng, &self.shared);
+            let work = Background::start(&app, &self.parts.rng, &self.shared);
             *entry.background.lock() = Some(work);
         }
         entry.app.store(Some(Arc::clone(&app)));
@@ -631,6 +631,7 @@ impl Parts {
             app: entry.row.app_id.clone(),
             store: Arc::clone(store),
             clock: Arc::clone(&self.clock),
+            rng: Arc::clone(&self.rng),
             wire: Arc::new(wire),
             outside: self.outside.clone(),
             logs: self.logs.app(&logs::folder(&entry.row)),

@@ -2,7 +2,7 @@
 //! closed when their work is due.
 
 use crate::apps::AppTable;
-use basalt_api_parse::Apps;
+use basalt_api_parse::{App, Apps};
 use basalt_base::{AppId, BoxFuture, Clock, Rng, Timestamp, Value};
 use basalt_data::{Call, Principal, Rank};
 use basalt_flow::{JobCode, JobRun, Jobs, JobsDeps, Queue, Workers, WorkersDeps};
@@ -99,7 +99,8 @@ pub(crate) struct Background {
 
 impl Background {
     /// Starts it.
-    pub(crate) fn start(jobs: &Jobs, rng: &Arc<dyn Rng>, shared: &Shared) -> Self {
+    pub(crate) fn start(app: &App, rng: &Arc<dyn Rng>, shared: &Shared) -> Self {
+        let jobs = &app.jobs;
         let deps = WorkersDeps {
             queue: jobs.queue().clone(),
             rng: Arc::clone(rng),
@@ -107,7 +108,9 @@ impl Background {
             concurrency: APP_CONCURRENCY,
             poll: POLL,
         };
-        let workers = Workers::start(deps, jobs.handlers());
+        let mut handlers = jobs.handlers();
+        handlers.push(app.functions.deliveries());
+        let workers = Workers::start(deps, handlers);
         let synced = jobs.clone();
         let syncing = tokio::spawn(async move { synced.keep_synced(SYNC).await });
         Self {

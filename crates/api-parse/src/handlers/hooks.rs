@@ -76,14 +76,15 @@ pub async fn delete(req: &Req<'_>) -> Result<Reply> {
 async fn declare(req: &Req<'_>, on: On, body: &Object<'_>, replace: bool) -> Result<Reply> {
     let url = body.text("url").filter(|url| !url.is_empty());
     let validator = body.get("validator").filter(|json| json.truthy());
-    // Taken once after-hooks are tasks; until then nobody shall rely on it.
-    if body.get("durable").is_some_and(Json::truthy) {
-        return Err(invalid("durable hooks are not available"));
-    }
+    // A change of the address alone does not make events get lost.
+    let durable = match body.get("durable") {
+        Some(durable) => durable.truthy(),
+        None => req.app.functions.hook(&on).is_some_and(|hook| hook.durable),
+    };
     let hook = NewHook {
         url: url.ok_or_else(no_declaration)?.to_owned(),
         validator: validator.map(plain),
-        durable: false,
+        durable,
         on,
     };
     match req.app.functions.declare(&hook, replace).await {

@@ -122,6 +122,7 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         app: AppId::new(APP),
         store: store.clone(),
         clock: clock.clone(),
+        rng: rng.clone(),
         wire: Arc::new(wire),
         outside: Outside::new(outside, Arc::new(SystemResolver)),
         logs: logs.app("1"),

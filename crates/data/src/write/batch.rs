@@ -1,15 +1,18 @@
 //! Several steps: independent ones in one commit, or all of them or none.
 
 use super::earlier::Earlier;
-use super::step::{Step, is_guarded};
-use super::{create, delete, finish, id_is_taken, refused, update};
+use super::step::{Step, is_guarded, missing_is_refused};
+use super::{create, delete, finish, id_is_taken, promise, refused, update};
 use crate::core::Core;
-use crate::{BatchStep, BatchStepDone, Call, Create, EventKind};
+use crate::{BatchStep, BatchStepDone, Call, Create, DraftKind, EventKind};
 use basalt_base::{Error, Reason, Result};
 use basalt_store::{ReadCheck, WriteBatch, Written};
 
 /// How often a transaction that meets concurrent changes is tried.
 const ATTEMPTS_MAX: usize = 5;
+/// The same of a single step whose after-hook is promised: each time one of those that meet at an
+/// object gets through.
+const ALONE_ATTEMPTS_MAX: usize = 200;
 
 /// Independent steps that share one durable commit; each has its own result.
 pub(crate) async fn batch(
@@ -22,6 +25,11 @@ pub(crate) async fn batch(
     results.resize_with(steps.len(), || None);
     let mut run = Run::default();
     for (at, step) in steps.into_iter().enumerate() {
+        if stands_alone(core, &step) {
+            run.flush(core, call, &mut results).await?;
+            results[at] = Some(alone(core, call, step).await);
+            continue;
+        }
         // Hooks and guard look at the object as it stands, so what comes before has to be there.
         if looks_first(core, &step) && run.touches(&step) {
             run.flush(core, call, &mut results).await?;
@@ -105,7 +113,35 @@ fn looks_first(core: &Core, step: &BatchStep) -> bool {
         BatchStep::Update(update) => (&update.collection, EventKind::BeforeSave),
         BatchStep::Delete(delete) => (&delete.collection, EventKind::BeforeDelete),
     };
-    is_guarded(collection) || core.deps.hooks.wants(kind, collection)
+    is_guarded(collection) || core.deps.hooks.wants(kind, collection) || stands_alone(core, step)
+}
+
+/// Whether the step holds only if its object is as it was read: its after-hook is promised what
+/// the write will make of it.
+fn stands_alone(core: &Core, step: &BatchStep) -> bool {
+    match step {
+        BatchStep::Create(_) => false,
+        BatchStep::Update(update) => {
+            promise::is_wanted(core, DraftKind::Update, &update.collection)
+        }
+        BatchStep::Delete(delete) => {
+            promise::is_wanted(core, DraftKind::Delete, &delete.collection)
+        }
+    }
+}
+
+/// One step that holds only if its object is as it was read, tried again when it is not.
+pub(super) async fn alone(core: &Core, call: &Call, step: BatchStep) -> Result<BatchStepDone> {
+    let (kind, collection) = match &step {
+        BatchStep::Create(create) => (DraftKind::Create, create.collection.clone()),
+        BatchStep::Update(update) => (DraftKind::Update, update.collection.clone()),
+        BatchStep::Delete(delete) => (DraftKind::Delete, delete.collection.clone()),
+    };
+    let mut done = repeated(core, call, vec![step], ALONE_ATTEMPTS_MAX)
+        .await
+        .map_err(|e| missing_is_refused(core, call, kind, &collection, e))?;
+    let unanswered = || Error::internal("a step was not answered");
+    done.pop().ok_or_else(unanswered)
 }
 
 async fn prepare(core: &Core, call: &Call, step: BatchStep, earlier: &Earlier) -> Result<Step> {
@@ -134,7 +170,16 @@ pub(crate) async fn transaction(
     steps: Vec<BatchStep>,
 ) -> Result<Vec<BatchStepDone>> {
     check_count(core, &steps)?;
-    for _ in 1..ATTEMPTS_MAX {
+    repeated(core, call, steps, ATTEMPTS_MAX).await
+}
+
+async fn repeated(
+    core: &Core,
+    call: &Call,
+    steps: Vec<BatchStep>,
+    attempts_max: usize,
+) -> Result<Vec<BatchStepDone>> {
+    for _ in 1..attempts_max {
         match attempt(core, call, steps.clone()).await {
             Err(e) if is_conflict(&e) => {}
             other => return other,

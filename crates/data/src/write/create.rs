@@ -6,7 +6,7 @@ use super::step::{
     leaves, outcome, relation_steps, run_before_save, run_guard, take_store_ops, unknown_results,
     with_own_access,
 };
-use super::{infer::Inference, input};
+use super::{infer::Inference, input, promise};
 use crate::core::Core;
 use crate::{
     Call, Create, Draft, DraftKind, EventKind, FieldChange, Operation, Options, errors, names,
@@ -66,8 +66,16 @@ pub(super) async fn prepare(
         inference.take_in(&draft.changes)?;
     }
     let left = leaves(&draft, &inference.future(), created_at, earlier)?;
-    let mut step = build(draft, &inference, (created_at, updated_at), changed);
+    let times = (created_at, updated_at);
+    let promised = if promise::is_wanted(core, DraftKind::Create, &name) {
+        let future = inference.future();
+        Some(promise::of_draft(core, call, &draft, &future, times, context.as_ref()).await?)
+    } else {
+        None
+    };
+    let mut step = build(draft, &inference, times, changed);
     (step.context, step.left) = (context, left);
+    step.promise(promised);
     Ok(step)
 }
 

@@ -2,6 +2,7 @@
 
 use super::create::nothing_there;
 use super::earlier::{Earlier, Left};
+use super::promise;
 use super::step::{Step, Target, check_with_guard, draft, is_guarded, of_guard, without_internals};
 use super::update::{original, precondition, write_access};
 use crate::core::Core;
@@ -34,7 +35,8 @@ pub(super) async fn prepare(
     }
     let hooks = &core.deps.hooks;
     let mut context = None;
-    if hooks.wants(EventKind::BeforeDelete, &name) || is_guarded(&name) {
+    let promises = promise::is_wanted(core, DraftKind::Delete, &name);
+    if hooks.wants(EventKind::BeforeDelete, &name) || promises || is_guarded(&name) {
         let before = original(core, &draft, &permitted, earlier)
             .await?
             .ok_or_else(missing)?;
@@ -66,8 +68,15 @@ pub(super) async fn prepare(
     }));
     writes.extend(pairs(core, &target, &name, &draft.id));
     writes.append(&mut draft.writes_after);
+    let promised = match target.collection.as_deref() {
+        Some(schema) if promises => {
+            Some(promise::of_draft(core, call, &draft, schema, (at, at), context.as_ref()).await?)
+        }
+        _ => None,
+    };
     let mut step = Step::new(draft, writes, record_at, Vec::new());
     (step.context, step.left) = (context, Left::Gone);
+    step.promise(promised);
     Ok(step)
 }
 

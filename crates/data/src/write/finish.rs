@@ -61,7 +61,7 @@ pub(super) async fn updated(
 pub(super) async fn deleted(core: &Core, call: &Call, step: Step, written: Vec<Written>) {
     tell_guard(core, &step, &written);
     let hooks = &core.deps.hooks;
-    if !hooks.wants(EventKind::AfterDelete, &step.collection) {
+    if step.promised || !hooks.wants(EventKind::AfterDelete, &step.collection) {
         return;
     }
     if let Some(Written::Record {
@@ -111,7 +111,7 @@ async fn saved(
         .collection(&step.collection)
         .ok_or_else(|| Error::internal("a collection went away during a write"))?;
     let hooks = &core.deps.hooks;
-    if hooks.wants(EventKind::AfterSave, &step.collection) {
+    if !step.promised && hooks.wants(EventKind::AfterSave, &step.collection) {
         let event = Event {
             kind: EventKind::AfterSave,
             collection: step.collection.clone(),

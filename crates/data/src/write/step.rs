@@ -32,6 +32,8 @@ pub(super) struct Step {
     pub(super) context: Option<Map>,
     /// What later steps of the transaction find.
     pub(super) left: Left,
+    /// Whether what the after-hook will be told is among the writes.
+    pub(super) promised: bool,
 }
 
 impl Step {
@@ -61,7 +63,15 @@ impl Step {
             seen: draft.before.map(|r| r.rev),
             context: None,
             left: Left::Unknown,
+            promised: false,
         }
+    }
+
+    /// Takes in what the after-hook needs to have written, if it is promised.
+    pub(super) fn promise(&mut self, writes: Option<Vec<Write>>) {
+        self.promised = writes.is_some();
+        // After all others: those have their places already.
+        self.writes.extend(writes.into_iter().flatten());
     }
 
     /// Users are told that they lack rights where others are told that nothing is there.
@@ -253,7 +263,7 @@ pub(super) fn leaves(
 }
 
 /// The object as the draft would leave it.
-fn simulate(draft: &Draft, future: &Collection, at: Timestamp) -> Result<Record> {
+pub(super) fn simulate(draft: &Draft, future: &Collection, at: Timestamp) -> Result<Record> {
     let mut record = match &draft.before {
         Some(before) => Record::clone(before),
         None => Record {

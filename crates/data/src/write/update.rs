@@ -3,11 +3,11 @@
 use super::create::nothing_there;
 use super::earlier::Earlier;
 use super::infer::Inference;
-use super::input;
 use super::step::{
     Step, Target, check_required, check_with_guard, draft, is_guarded, leaves, relation_steps,
     run_before_save, run_guard, store_ops, unknown_results, with_own_access,
 };
+use super::{input, promise};
 use crate::core::Core;
 use crate::{Call, Draft, DraftKind, EventKind, Operation, Update, read, system};
 use basalt_base::{Result, Timestamp};
@@ -46,7 +46,8 @@ pub(super) async fn prepare(
         permitted = permitted.and(read::condition(core, call, &name, filter).await?);
     }
     let hooked = core.deps.hooks.wants(EventKind::BeforeSave, &name);
-    if hooked || is_guarded(&name) || earlier.wants(&name, &draft.id) {
+    let promises = promise::is_wanted(core, DraftKind::Update, &name);
+    if hooked || promises || is_guarded(&name) || earlier.wants(&name, &draft.id) {
         draft.before = Some(
             original(core, &draft, &permitted, earlier)
                 .await?
@@ -75,8 +76,15 @@ pub(super) async fn prepare(
         inference.take_in(&draft.changes)?;
     }
     let left = leaves(&draft, &inference.future(), at, earlier)?;
+    let promised = if promises {
+        let future = inference.future();
+        Some(promise::of_draft(core, call, &draft, &future, (at, at), context.as_ref()).await?)
+    } else {
+        None
+    };
     let mut step = build(draft, &inference, permitted, at, changed);
     (step.context, step.left) = (context, left);
+    step.promise(promised);
     Ok(step)
 }
 

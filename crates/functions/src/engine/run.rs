@@ -1,6 +1,6 @@
 //! One run: depth, a turn, the call, the reply, the log.
 
-use super::Inner;
+use super::{EVENT_HEADER, Inner};
 use crate::hook::{Hook, On};
 use crate::invocation::{Invocation, Reply, What};
 use crate::log::Level;
@@ -39,22 +39,37 @@ impl Inner {
             context: &context,
         };
         let body = Bytes::from(self.deps.wire.request(&invocation)?);
+        let answer = self.send(hook, call, body, depth, None).await?;
+        self.settle(&invocation, &answer)
+    }
+
+    /// Calls a webhook when it is its turn. `event_id`: of an event that may come more than once.
+    pub(super) async fn send(
+        &self,
+        hook: &Hook,
+        call: &Call,
+        body: Bytes,
+        depth: usize,
+        event_id: Option<&str>,
+    ) -> Result<Answer> {
         let calling = async {
             let _turn = self.admission.enter().await?;
-            let answer = self.post(hook, call, body, depth).await;
+            let answer = self.post(hook, call, body, depth, event_id).await;
             answer.map_err(|failure| told(hook, call, failure))
         };
-        let answer = match tokio::time::timeout(self.options.call_time_max, calling).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(errors::too_slow()),
-        };
+        let answer = tokio::time::timeout(self.options.call_time_max, calling).await;
+        answer.unwrap_or_else(|_| Err(errors::too_slow()))
+    }
+
+    /// What an answer says.
+    pub(super) fn settle(&self, invocation: &Invocation<'_>, answer: &Answer) -> Result<Reply> {
         if !answer.status.is_success() {
             // What it says is not for the caller, unless it says it in the protocol's words.
-            let said = self.deps.wire.reply(&invocation, &answer.body);
+            let said = self.deps.wire.reply(invocation, &answer.body);
             let refused = said.err().filter(|e| e.details().is_some());
             return Err(refused.unwrap_or_else(errors::bad_status));
         }
-        self.deps.wire.reply(&invocation, &answer.body)
+        self.deps.wire.reply(invocation, &answer.body)
     }
 
     async fn post(
@@ -63,11 +78,15 @@ impl Inner {
         call: &Call,
         body: Bytes,
         depth: usize,
+        event_id: Option<&str>,
     ) -> Result<Answer, Failure> {
         let depth = HeaderValue::from(depth);
         let mut headers = vec![(HeaderName::from_static(depth::DEPTH_HEADER), depth)];
         if let Ok(id) = HeaderValue::from_str(&call.request_id) {
             headers.push((HeaderName::from_static("x-request-id"), id));
+        }
+        if let Some(Ok(id)) = event_id.map(HeaderValue::from_str) {
+            headers.push((HeaderName::from_static(EVENT_HEADER), id));
         }
         let key = self.options.webhook_key.as_ref().and_then(|key| {
             let mut value = HeaderValue::from_str(key.expose()).ok()?;

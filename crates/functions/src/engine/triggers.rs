@@ -9,7 +9,7 @@ use basalt_base::{BoxFuture, Map, Result, Value};
 use basalt_data::{
     Call, Event, EventKind, FieldChange, Found, Hooks, NewObject, ObjectQuery, Verdict,
 };
-use basalt_store::Record;
+use basalt_store::{Record, Write};
 use std::sync::Arc;
 
 impl Hooks for Functions {
@@ -21,6 +21,14 @@ impl Hooks for Functions {
 
     fn before<'a>(&'a self, call: &'a Call, event: Event) -> BoxFuture<'a, Result<Verdict>> {
         Box::pin(self.inner.before(call, event))
+    }
+
+    fn promises(&self, kind: EventKind, collection: &str) -> bool {
+        self.inner.registry.load().promises(kind, collection)
+    }
+
+    fn promise<'a>(&'a self, call: &'a Call, event: Event) -> BoxFuture<'a, Result<Vec<Write>>> {
+        Box::pin(self.inner.promise(call, event))
     }
 
     fn after<'a>(&'a self, call: &'a Call, event: Event) -> BoxFuture<'a, ()> {
@@ -62,7 +70,7 @@ impl Functions {
 }
 
 impl Inner {
-    fn trigger(&self, kind: EventKind, collection: &str) -> Option<Arc<Hook>> {
+    pub(super) fn trigger(&self, kind: EventKind, collection: &str) -> Option<Arc<Hook>> {
         let registry = self.registry.load();
         registry.trigger(kind, collection).cloned()
     }
@@ -138,15 +146,26 @@ impl Inner {
 
     async fn run_after(&self, hook: &Hook, call: &Call, event: &mut Event) -> Result<()> {
         let user = self.user(call).await?;
-        if let Some(validator) = &hook.validator {
-            validate_event(validator, call, event, user.as_ref())?;
-            if skips(validator, call) {
-                return Ok(());
-            }
+        if !Self::is_due(hook, call, event, user.as_ref())? {
+            return Ok(());
         }
         let what = What::Object(event);
         let run = self.run(hook, call, what, user.as_ref(), &event.context);
         run.await.map(drop)
+    }
+
+    /// Whether an after-hook is to run, by its validator. Errors: what that refuses.
+    pub(super) fn is_due(
+        hook: &Hook,
+        call: &Call,
+        event: &mut Event,
+        user: Option<&Record>,
+    ) -> Result<bool> {
+        let Some(validator) = &hook.validator else {
+            return Ok(true);
+        };
+        validate_event(validator, call, event, user)?;
+        Ok(!skips(validator, call))
     }
 
     async fn before_find(&self, call: &Call, query: &mut ObjectQuery) -> Result<()> {
@@ -259,7 +278,7 @@ fn whole(record: &Record) -> NewObject {
     }
 }
 
-fn shown_record(record: &Record) -> Value {
+pub(super) fn shown_record(record: &Record) -> Value {
     let mut map = Map::new();
     if !record.id.is_empty() {
         map.insert("objectId".to_owned(), Value::from(&*record.id));

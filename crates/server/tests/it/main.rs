@@ -7,6 +7,7 @@
 
 mod admin;
 mod cluster;
+mod durable;
 mod nats;
 mod operate;
 mod queues;
