@@ -116,8 +116,11 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         answer_bytes_max: 64 * 1024,
         ..OutsideOptions::default()
     };
-    let logs = dir.path().join("logs");
-    let logs = LogStore::open(logs, LogOptions::default(), clock.clone()).unwrap();
+    let logs = LogStore::open(
+        dir.path().join("logs"),
+        LogOptions::default(),
+        clock.clone(),
+    );
     let hooks = basalt_functions::Deps {
         app: AppId::new(APP),
         store: store.clone(),
@@ -125,7 +128,7 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         rng: rng.clone(),
         wire: Arc::new(wire),
         outside: Outside::new(outside, Arc::new(SystemResolver)),
-        logs: logs.app("1"),
+        logs: logs.unwrap().app("1"),
     };
     let functions = Functions::open(hooks, settings.functions).await.unwrap();
     let deps = Deps {
