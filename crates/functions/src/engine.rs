@@ -111,7 +111,9 @@ impl Functions {
         let mut hooks = rows::load(&*inner.deps.store, &*inner.deps.wire).await?;
         if hooks.iter().any(|hook| hook.durable) && !self.has_queue().await? {
             tracing::warn!(app = %inner.deps.app, "this store has no queue; durable hooks run once");
-            hooks.iter_mut().for_each(|hook| hook.durable = false);
+            for hook in &mut hooks {
+                hook.durable = false;
+            }
         }
         let mut rules = inner.options.rate_limits.clone();
         rules.extend(hooks.iter().filter_map(Hook::rate_rule));

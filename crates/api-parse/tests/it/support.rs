@@ -85,6 +85,10 @@ pub async fn world() -> World {
     world_with(|_| {}).await
 }
 
+fn logs_in(dir: &tempfile::TempDir, clock: Arc<ManualClock>) -> LogStore {
+    LogStore::open(dir.path().join("logs"), LogOptions::default(), clock).unwrap()
+}
+
 pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
     let mut settings = Settings::default();
     change(&mut settings);
@@ -116,11 +120,7 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         answer_bytes_max: 64 * 1024,
         ..OutsideOptions::default()
     };
-    let logs = LogStore::open(
-        dir.path().join("logs"),
-        LogOptions::default(),
-        clock.clone(),
-    );
+    let logs = logs_in(&dir, clock.clone());
     let hooks = basalt_functions::Deps {
         app: AppId::new(APP),
         store: store.clone(),
@@ -128,7 +128,7 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         rng: rng.clone(),
         wire: Arc::new(wire),
         outside: Outside::new(outside, Arc::new(SystemResolver)),
-        logs: logs.unwrap().app("1"),
+        logs: logs.app("1"),
     };
     let functions = Functions::open(hooks, settings.functions).await.unwrap();
     let deps = Deps {

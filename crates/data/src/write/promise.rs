@@ -35,13 +35,12 @@ pub(super) async fn of_draft(
     context: Option<&Map>,
 ) -> Result<Vec<Write>> {
     let before = draft.before.as_deref();
-    let (object, original) = match (draft.kind, before) {
-        (DraftKind::Delete, Some(before)) => (without_internals(before), None),
-        _ => {
-            let mut object = simulate(draft, schema, created_at)?;
-            object.updated_at = updated_at.truncate_to_millis();
-            (without_internals(&object), before.map(without_internals))
-        }
+    let (object, original) = if let (DraftKind::Delete, Some(before)) = (draft.kind, before) {
+        (without_internals(before), None)
+    } else {
+        let mut object = simulate(draft, schema, created_at)?;
+        object.updated_at = updated_at.truncate_to_millis();
+        (without_internals(&object), before.map(without_internals))
     };
     let event = Event {
         kind: event_kind(draft.kind),

@@ -37,7 +37,7 @@ async fn lines_are_found_by_time_level_and_order() {
         .enumerate()
     {
         logs.write(*level, &format!("m{n}"), Map::new());
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
     }
     store
         .app("2")
@@ -115,7 +115,7 @@ async fn the_end_can_be_followed() {
     assert!(now.lines.is_empty());
     let waiting = {
         let (logs, next) = (logs.clone(), now.next.clone());
-        tokio::spawn(async move { logs.tail(&next, Duration::from_secs(60)).await.unwrap() })
+        tokio::spawn(async move { logs.tail(&next, Duration::from_mins(1)).await.unwrap() })
     };
     tokio::task::yield_now().await;
     logs.write(Level::Info, "after", Map::new());

@@ -45,7 +45,8 @@ async fn what_another_node_ended_is_refused_within_the_cache_time() {
     let mut done = w.store.write(vec![batch]).await.unwrap();
     done.remove(0).unwrap();
     // Using it does not make it last.
-    w.clock.advance(cache_time - Duration::from_nanos(1));
+    w.clock
+        .advance(cache_time.saturating_sub(Duration::from_nanos(1)));
     assert!(w.call(&user.token).await.is_ok());
     w.clock.advance(Duration::from_nanos(1));
     assert_eq!(
