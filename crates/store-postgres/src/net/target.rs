@@ -176,6 +176,11 @@ fn settings(role: Role, options: &Options) -> String {
         ),
         Role::Keeper => (Duration::ZERO, Duration::from_mins(1)),
     };
+    // A reader that takes its time (an export onto a slow disk) holds up nobody, and is no dead peer.
+    let silent_ms = match role {
+        Role::Reader => options.snapshot_age_max.as_millis().max(lock_ms),
+        Role::Lane | Role::Writer | Role::Keeper => lock_ms,
+    };
     // Commits wait for the disk whatever the server's default; a default that waits for more stays.
     let durable = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false)
         WHERE pg_catalog.current_setting('synchronous_commit') IN ('off', 'local');";
@@ -192,7 +197,7 @@ fn settings(role: Role, options: &Options) -> String {
          SET default_transaction_isolation = 'read committed'; SET jit = off;
          SET client_min_messages = warning; SET extra_float_digits = 1;
          SET lock_timeout = {lock_ms}; SET statement_timeout = {};
-         SET idle_in_transaction_session_timeout = {}; SET tcp_user_timeout = {lock_ms}; {more}",
+         SET idle_in_transaction_session_timeout = {}; SET tcp_user_timeout = {silent_ms}; {more}",
         statement.as_millis(),
         idle.as_millis(),
     )
