@@ -1,5 +1,6 @@
 // What every case needs: a server, the doors, the rule for refusals, and a view of all that is stored.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, afterEach } from 'node:test';
 import { doors, MASTER_KEY, rest, startServer } from '../parse-js/server.mjs';
@@ -43,6 +44,15 @@ export async function alive(server) {
 export function memory(server, name = 'VmRSS') {
   const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
   return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)[1]) / 1024;
+}
+
+/** What the schemas of the server's database hold whose names are like this, each as one text. */
+export function schemas(server, like) {
+  const options = ['--no-psqlrc', '--tuples-only', '--no-align', '-c'];
+  const sql = text => execFileSync('psql', [...options, text, server.databaseUrl], { maxBuffer: 1 << 28 });
+  const names = sql(`SELECT nspname FROM pg_namespace WHERE nspname LIKE '${like}'`).toString();
+  const dump = name => ({ name, bytes: sql(`SELECT schema_to_xml('${name}', true, false, '')`) });
+  return names.trim().split('\n').map(dump);
 }
 
 /** Options of a query as a query string: text as it is, everything else as JSON. */

@@ -51,15 +51,15 @@ test('S06 S27 tokens are stored as digests, passwords as hashes, given keys not 
   await rest(server, 'GET', '/users', lib.MAINTENANCE);
   assert.ok(Object.values(secrets).every(Boolean), JSON.stringify(secrets));
 
-  const stored = files(server.dataDir);
-  assert.ok(stored.some(file => file.endsWith('data.db')), stored.join());
+  const stored = files(server.dataDir).map(name => ({ name, bytes: readFileSync(name) }));
+  if (server.databaseUrl) stored.push(...lib.schemas(server, 'basalt%'));
+  else assert.ok(stored.some(({ name }) => name.endsWith('data.db')), stored.map(file => file.name).join());
   let hashes = 0;
-  for (const file of stored) {
-    const bytes = readFileSync(file);
+  for (const { name: place, bytes } of stored) {
     hashes += bytes.includes('$argon2id$v=19$m=19456,t=2,p=1$') ? 1 : 0;
     for (const [name, secret] of Object.entries(secrets)) {
       for (const form of [secret, secret.replace(/^r:/, ''), Buffer.from(secret).toString('base64')]) {
-        assert.ok(!bytes.includes(form), `${name} in ${file}`);
+        assert.ok(!bytes.includes(form), `${name} in ${place}`);
       }
     }
   }

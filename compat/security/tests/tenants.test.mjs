@@ -1,6 +1,5 @@
 // Two apps in one server share nothing (S16): the same names and ids, and canaries that must not cross.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -155,17 +154,8 @@ function folders() {
   return readdirSync(root).map(read);
 }
 
-/** What each app's schema of the database holds, as one text. */
-function schemas() {
-  const options = ['--no-psqlrc', '--tuples-only', '--no-align', '-c'];
-  const sql = text => execFileSync('psql', [...options, text, server.databaseUrl], { maxBuffer: 1 << 28 });
-  const names = sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'basalt_app_%'").toString();
-  const dump = name => [sql(`SELECT schema_to_xml('${name}', true, false, '')`)];
-  return names.trim().split('\n').map(dump);
-}
-
 test('S16 nor on the disk: each app’s folder holds its own canary only', async () => {
-  const held = (server.databaseUrl ? schemas() : folders()).map(bytes => {
+  const held = (server.databaseUrl ? lib.schemas(server, 'basalt_app_%').map(schema => [schema.bytes]) : folders()).map(bytes => {
     return Object.values(APPS).filter(({ canary }) => bytes.some(b => b.includes(canary))).map(a => a.id);
   });
   assert.deepEqual(held.filter(ids => ids.length).sort(), [[lib.APP_ID], ['other']]);

@@ -33,12 +33,12 @@ pub fn sqlite() -> Place {
 
 /// Schemas of a test's own, or nothing without a server; CI has to have one.
 pub async fn postgres() -> Option<Place> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
     let Some(url) = std::env::var_os("BASALT_TEST_POSTGRES_URL") else {
         let on_ci = std::env::var_os("CI").is_some();
         assert!(!on_ci, "BASALT_TEST_POSTGRES_URL is not set");
         return None;
     };
-    static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let options = basalt_store_postgres::Options {
         schema_prefix: format!("transfer_{}_{number}", std::process::id()),
