@@ -169,7 +169,7 @@ async fn columns(
     );
     let present: HashSet<String> = texts(session, &sql).await?.into_iter().collect();
     for column in &layout.columns {
-        for (suffix, _) in column.shape.declared() {
+        for (suffix, _) in crate::schema::declared(&column.shape) {
             let name = format!("{}{suffix}", column.physical());
             if !present.contains(&name) {
                 let table = &layout.table;

@@ -64,7 +64,7 @@ fn catalogue(session: &Session, view: &View, problems: &mut Vec<String>) -> Resu
     for layout in view.schema.layouts() {
         known.insert(layout.table.clone());
         let trees = layout.columns.iter().filter(|c| c.shape == Shape::Geo);
-        known.extend(trees.map(super::schema::Column::tree));
+        known.extend(trees.map(crate::schema::tree));
     }
     for id in texts(session, "SELECT 't' || collection FROM basalt_dropped")? {
         known.insert(id);
@@ -164,7 +164,7 @@ fn columns(session: &Session, layout: &Layout, problems: &mut Vec<String>) -> Re
     let mut present: HashSet<String> = texts(session, &sql)?.into_iter().collect();
     let table = &layout.table;
     for column in &layout.columns {
-        for (suffix, _) in column.shape.declared() {
+        for (suffix, _) in crate::schema::declared(&column.shape) {
             let name = format!("{}{suffix}", column.physical());
             if !present.remove(&name) {
                 problems.push(format!("Column {name} of table {table} is missing."));
@@ -229,7 +229,7 @@ fn rows(
 fn trees(session: &Session, layout: &Layout, problems: &mut Vec<String>) -> Result<()> {
     let table = &layout.table;
     for column in layout.columns.iter().filter(|c| c.shape == Shape::Geo) {
-        let (tree, c) = (column.tree(), column.physical());
+        let (tree, c) = (crate::schema::tree(column), column.physical());
         let checked = texts(session, &format!("SELECT rtreecheck('{tree}')"))?;
         if checked.iter().any(|line| line != "ok") {
             problems.push(format!("R*Tree {tree} is damaged."));

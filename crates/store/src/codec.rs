@@ -20,7 +20,7 @@ pub use write::{encode, encode_for_sorting, encode_to_string};
 /// damaged data can't exhaust the stack.
 pub const DEPTH_MAX: usize = 512;
 
-fn corrupt(what: &str) -> basalt_base::Error {
+pub(crate) fn corrupt(what: &str) -> basalt_base::Error {
     basalt_base::Error::new(
         basalt_base::Reason::StoreCorrupt,
         "A stored value can't be read.",

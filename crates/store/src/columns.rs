@@ -4,6 +4,11 @@
 //! own: the ids of the fields that hold an explicit null, and, with a `.` in front, the names that
 //! were no fields when they were given one. A file is one text: its name, or name, U+001F and URL.
 
+mod layout;
+pub mod words;
+
+pub use layout::{Column, HEAD, HEAD_LEN, Shape};
+
 use crate::{FieldId, Record, codec, keeps_null};
 use basalt_base::{Error, FileRef, Reason, Result, Value};
 use std::fmt::Write;

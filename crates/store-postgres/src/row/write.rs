@@ -33,7 +33,7 @@ pub(crate) fn push_field(
     out: &mut Vec<Param>,
 ) -> Result<()> {
     let Some(value) = value.filter(|v| !matches!(v, Value::Null)) else {
-        let columns = column.shape.declared().iter();
+        let columns = crate::schema::declared(&column.shape).iter();
         out.extend(columns.map(|_| Param::Null));
         return Ok(());
     };

@@ -216,7 +216,7 @@ async fn add_field(
 
 async fn add_columns(ddl: &Ddl<'_>, table: &str, column: &Column) -> Result<()> {
     let physical = column.physical();
-    for (suffix, declared) in column.shape.declared() {
+    for (suffix, declared) in crate::schema::declared(&column.shape) {
         let sql = format!("ALTER TABLE {table} ADD COLUMN {physical}{suffix} {declared}");
         let added = ddl.conn.client.batch_execute(&sql).await;
         added.map_err(|error| match error.code() {

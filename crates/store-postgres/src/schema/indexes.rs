@@ -1,8 +1,9 @@
 //! Declared indexes.
 
-use super::{Column, Layout, Schema, Shape, ddl, ddl::Ddl, load, types};
+use super::{Column, Layout, Schema, Shape, ddl, ddl::Ddl, load};
 use crate::error::postgres;
 use basalt_base::{Error, Reason, Result};
+use basalt_store::columns::words;
 use basalt_store::{Collection, DuplicateKey, FieldRef, IndexDef, IndexKind};
 use std::sync::Arc;
 use tokio_postgres::error::SqlState;
@@ -35,7 +36,7 @@ pub(super) async fn create(
     let (key, owner, kind) = (
         i64::from(id),
         i64::from(changed.id.0),
-        types::kind_word(index.kind),
+        words::kind_word(index.kind),
     );
     ddl.execute(&insert, &[&key, &owner, &&*index.name, &kind, &columns])
         .await?;

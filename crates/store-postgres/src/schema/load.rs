@@ -1,8 +1,8 @@
 //! Reading the catalogue tables.
 
-use super::types;
 use crate::error::{Typed, corrupt};
 use basalt_base::{Map, Result, Value};
+use basalt_store::columns::words;
 use basalt_store::{
     Catalogue, Collection, CollectionId, Field, FieldDef, FieldId, IndexColumn, IndexDef, codec,
 };
@@ -55,7 +55,7 @@ pub(crate) fn from_rows(rows: &[Row]) -> Result<Catalogue> {
                     2 => owner.fields.push(field(row, number(id(2)?)?)?),
                     _ => owner.indexes.push(IndexDef {
                         name: text(row, 3)?.into(),
-                        kind: types::kind_of(text(row, 4)?)?,
+                        kind: words::kind_of(text(row, 4)?)?,
                         columns: columns(text(row, 5)?)?,
                     }),
                 }
@@ -88,7 +88,7 @@ fn field(row: &Row, id: u32) -> Result<Field> {
         id: FieldId(id),
         def: FieldDef {
             name: text(row, 3)?.into(),
-            ty: types::field_type(text(row, 4)?, optional(row, 5)?)?,
+            ty: words::field_type(text(row, 4)?, optional(row, 5)?)?,
             required: row.try_get(7).typed()?,
             default: optional(row, 6)?.map(codec::decode).transpose()?,
         },
@@ -98,7 +98,7 @@ fn field(row: &Row, id: u32) -> Result<Field> {
 /// The stored form of an index's columns: a list of `[field, descending]`.
 pub(super) fn columns_text(columns: &[IndexColumn]) -> String {
     let list = columns.iter().map(|column| {
-        let word = types::field_word(&column.field);
+        let word = words::field_word(&column.field);
         Value::Array(vec![word.into(), column.descending.into()])
     });
     codec::encode_to_string(&Value::Array(list.collect()))
@@ -111,7 +111,7 @@ fn columns(text: &str) -> Result<Vec<IndexColumn>> {
             return None;
         };
         Some(IndexColumn {
-            field: types::field_of(field.as_str()?),
+            field: words::field_of(field.as_str()?),
             descending: descending.as_bool()?,
         })
     };

@@ -5,13 +5,13 @@ mod indexes;
 mod layout;
 pub(crate) mod load;
 pub(crate) mod migrate;
-mod types;
 mod views;
 
 pub(crate) use indexes::{duplicate, physical};
-pub(crate) use layout::{Column, HEAD, HEAD_LEN, Layout, Shape};
+pub(crate) use layout::{Layout, cast, declared};
 pub(crate) use views::refresh as refresh_views;
 
+pub(crate) use basalt_store::columns::{Column, HEAD, HEAD_LEN, Shape};
 use basalt_store::{Catalogue, Collection};
 use std::collections::HashMap;
 use std::sync::Arc;

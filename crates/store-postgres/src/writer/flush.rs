@@ -193,7 +193,7 @@ impl Arrays {
     }
 
     fn add_field(&mut self, column: &Column, rows: &[(i64, &Arc<Record>)]) -> Result<()> {
-        let declared = column.shape.declared();
+        let declared = crate::schema::declared(&column.shape);
         let mut columns: Vec<Vec<Param>> = declared.iter().map(|_| Vec::new()).collect();
         let mut params = Vec::with_capacity(2);
         for (_, record) in rows {
@@ -204,7 +204,7 @@ impl Arrays {
         }
         for (values, (suffix, _)) in columns.into_iter().zip(declared) {
             let name = format!("{}{suffix}", column.physical());
-            self.add(name, column.shape.cast(), values);
+            self.add(name, crate::schema::cast(&column.shape), values);
         }
         Ok(())
     }

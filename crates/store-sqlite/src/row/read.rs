@@ -22,7 +22,7 @@ pub(crate) fn record<'a>(
     let mut next = at + crate::schema::HEAD_LEN;
     for column in columns {
         let value = value(row, next, column)?;
-        next += column.shape.declared().len();
+        next += crate::schema::declared(&column.shape).len();
         match value {
             Some(value) => fields.push((column.name.clone(), value)),
             None if has_null(&nulls, column) => fields.push((column.name.clone(), Value::Null)),

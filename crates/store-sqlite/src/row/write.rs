@@ -71,7 +71,7 @@ pub(crate) fn bind_field(
     value: Option<&Value>,
 ) -> Result<()> {
     let start = *at;
-    *at += column.shape.declared().len();
+    *at += crate::schema::declared(&column.shape).len();
     match (&column.shape, value) {
         (Shape::Nothing, None | Some(Value::Null)) => Ok(()),
         (Shape::Geo, None | Some(Value::Null)) => {

@@ -176,7 +176,7 @@ fn mismatch(collection: &str, present: &FieldDef, wanted: &FieldDef) -> Error {
 
 fn add_columns(conn: &Connection, table: &str, column: &Column) -> Result<()> {
     let physical = column.physical();
-    for (suffix, declared) in column.shape.declared() {
+    for (suffix, declared) in crate::schema::declared(&column.shape) {
         conn.execute_batch(&format!(
             "ALTER TABLE {table} ADD COLUMN {physical}{suffix} {declared}"
         ))
@@ -194,7 +194,7 @@ fn add_tree(conn: &Connection, column: &Column) -> Result<()> {
     if column.shape == super::Shape::Geo {
         conn.execute_batch(&format!(
             "CREATE VIRTUAL TABLE {} USING rtree(n, lat0, lat1, lng0, lng1)",
-            column.tree()
+            crate::schema::tree(column)
         ))
         .typed()?;
     }
@@ -238,7 +238,7 @@ fn drop_field(conn: &Connection, schema: &Schema, collection: &str, name: &str) 
     dropped::note(conn, layout.collection.id.0, column)?;
     drop_nulls(conn, layout, name)?;
     if column.shape == super::Shape::Geo {
-        conn.execute_batch(&format!("DROP TABLE {}", column.tree()))
+        conn.execute_batch(&format!("DROP TABLE {}", crate::schema::tree(column)))
             .typed()?;
     }
     Ok(schema.with(&layout.collection.name, Some(changed)))
@@ -299,7 +299,7 @@ fn forget(conn: &Connection, layout: &Layout) -> Result<()> {
     dropped::forget(conn, id)?;
     for column in &layout.columns {
         if column.shape == super::Shape::Geo {
-            conn.execute_batch(&format!("DROP TABLE {}", column.tree()))
+            conn.execute_batch(&format!("DROP TABLE {}", crate::schema::tree(column)))
                 .typed()?;
         }
     }

@@ -17,7 +17,7 @@ pub(crate) struct Dropped {
 
 /// Notes that a field's columns are to be emptied.
 pub(super) fn note(conn: &Connection, collection: u32, column: &Column) -> Result<()> {
-    if column.shape.declared().is_empty() {
+    if crate::schema::declared(&column.shape).is_empty() {
         return Ok(());
     }
     conn.execute(
@@ -100,7 +100,7 @@ pub(super) fn reuse(
         .prepare_cached(sql)
         .and_then(|mut s| s.query_map([collection], |row| row.get(0))?.collect())
         .typed()?;
-    let wanted = column.shape.declared();
+    let wanted = crate::schema::declared(&column.shape);
     for field in spare {
         let present = columns(conn, table, field)?;
         let old = format!("c{field}");

@@ -1,8 +1,9 @@
 //! Declared indexes.
 
-use super::{Layout, Schema, Shape, ddl, load, types};
+use super::{Layout, Schema, Shape, ddl, load};
 use crate::error::Typed;
 use basalt_base::{Error, Reason, Result};
+use basalt_store::columns::words;
 use basalt_store::{Collection, DuplicateKey, FieldRef, IndexDef, IndexKind};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(super) fn create(
             id,
             changed.id.0,
             index.name,
-            types::kind_word(index.kind),
+            words::kind_word(index.kind),
             load::columns_text(&index.columns)
         ],
     )

@@ -1,108 +1,36 @@
 //! How the objects of a collection lie in its table.
 
-use basalt_store::{Collection, FieldId, FieldType};
+use basalt_store::Collection;
+use basalt_store::columns::{Column, HEAD, Shape};
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The columns that every table has, in the order in which they are read.
-pub(crate) const HEAD: &str = "_id, _created, _updated, _rev, _rperm, _wperm, _x";
-/// How many those are.
-pub(crate) const HEAD_LEN: usize = 7;
-
-/// How a column holds values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// INTEGER or REAL as given; no affinity.
-    Number,
-    /// TEXT.
-    Text,
-    /// 0 or 1.
-    Boolean,
-    /// Milliseconds since 1970.
-    Date,
-    /// JSONB of the storage JSON.
-    Json,
-    /// Two REAL columns and an R*Tree.
-    Geo,
-    /// TEXT: the name, or name, U+001F and URL.
-    File,
-    /// BLOB.
-    Bytes,
-    /// TEXT: the id of an object of that collection.
-    Reference(Arc<str>),
-    /// No column (relations).
-    Nothing,
-}
-
-impl Shape {
-    fn of(ty: &FieldType) -> Self {
-        match ty {
-            FieldType::Number => Self::Number,
-            FieldType::String => Self::Text,
-            FieldType::Boolean => Self::Boolean,
-            FieldType::Date => Self::Date,
-            FieldType::Object | FieldType::Array | FieldType::Polygon => Self::Json,
-            FieldType::GeoPoint => Self::Geo,
-            FieldType::File => Self::File,
-            FieldType::Bytes => Self::Bytes,
-            FieldType::Reference(target) => Self::Reference(target.clone()),
-            FieldType::Relation(_) => Self::Nothing,
-        }
-    }
-
-    /// The declared types of the columns, each with the suffix of its name.
-    pub(crate) fn declared(&self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Number => &[("", "")],
-            Self::Text | Self::File | Self::Reference(_) => &[("", "TEXT")],
-            Self::Boolean | Self::Date => &[("", "INTEGER")],
-            Self::Json | Self::Bytes => &[("", "BLOB")],
-            Self::Geo => &[("_lat", "REAL"), ("_lng", "REAL")],
-            Self::Nothing => &[],
-        }
+/// The declared types of the columns, each with the suffix of its name.
+pub(crate) fn declared(shape: &Shape) -> &'static [(&'static str, &'static str)] {
+    match shape {
+        Shape::Number => &[("", "")],
+        Shape::Text | Shape::File | Shape::Reference(_) => &[("", "TEXT")],
+        Shape::Boolean | Shape::Date => &[("", "INTEGER")],
+        Shape::Json | Shape::Bytes => &[("", "BLOB")],
+        Shape::Geo => &[("_lat", "REAL"), ("_lng", "REAL")],
+        Shape::Nothing => &[],
     }
 }
 
-/// A field's place in the table.
-#[derive(Clone, Debug)]
-pub(crate) struct Column {
-    pub(crate) name: Arc<str>,
-    pub(crate) id: FieldId,
-    pub(crate) ty: FieldType,
-    pub(crate) shape: Shape,
+/// The name of the R*Tree of a geo point field.
+pub(crate) fn tree(column: &Column) -> String {
+    format!("g{}", column.id.0)
 }
 
-impl Column {
-    /// The name of the column, or of the first of two without its suffix.
-    pub(crate) fn physical(&self) -> String {
-        format!("c{}", self.id.0)
-    }
-
-    /// The name of the R*Tree of a geo point field.
-    pub(crate) fn tree(&self) -> String {
-        format!("g{}", self.id.0)
-    }
-
-    /// Appends the expressions that read the field, each after a comma.
-    pub(crate) fn push_read(&self, out: &mut String) {
-        let id = self.id.0;
-        let _ = match self.shape {
-            Shape::Nothing => Ok(()),
-            Shape::Geo => write!(out, ", c{id}_lat, c{id}_lng"),
-            _ => write!(out, ", c{id}"),
-        };
-    }
-
-    /// Appends `name = ?` for each column, each after a comma.
-    pub(crate) fn push_assign(&self, out: &mut String) {
-        let id = self.id.0;
-        let _ = match self.shape {
-            Shape::Nothing => Ok(()),
-            Shape::Geo => write!(out, ", c{id}_lat = ?, c{id}_lng = ?"),
-            Shape::Json => write!(out, ", c{id} = jsonb(?)"),
-            _ => write!(out, ", c{id} = ?"),
-        };
-    }
+/// Appends `name = ?` for each column of the field, each after a comma.
+pub(crate) fn push_assign(column: &Column, out: &mut String) {
+    let id = column.id.0;
+    let _ = match column.shape {
+        Shape::Nothing => Ok(()),
+        Shape::Geo => write!(out, ", c{id}_lat = ?, c{id}_lng = ?"),
+        Shape::Json => write!(out, ", c{id} = jsonb(?)"),
+        _ => write!(out, ", c{id} = ?"),
+    };
 }
 
 /// The table of a collection, with the statements used most.
@@ -119,23 +47,14 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn of(collection: Arc<Collection>) -> Self {
-        let columns: Vec<Column> = collection
-            .fields
-            .iter()
-            .map(|field| Column {
-                name: field.def.name.clone(),
-                id: field.id,
-                ty: field.def.ty.clone(),
-                shape: Shape::of(&field.def.ty),
-            })
-            .collect();
+        let columns = Column::all(&collection);
         let table = format!("t{}", collection.id.0);
         let mut get_sql = format!("SELECT _n, {HEAD}");
         let mut names = HEAD.to_owned();
         let mut marks = "?, ?, ?, ?, ?, ?, ?".to_owned();
         for column in &columns {
             column.push_read(&mut get_sql);
-            for (suffix, _) in column.shape.declared() {
+            for (suffix, _) in declared(&column.shape) {
                 let _ = write!(names, ", c{}{suffix}", column.id.0);
                 marks.push_str(match column.shape {
                     Shape::Json => ", jsonb(?)",

@@ -1,8 +1,8 @@
 //! Reading the catalogue tables.
 
-use super::types;
 use crate::error::{Typed, corrupt};
 use basalt_base::{Map, Result, Value};
+use basalt_store::columns::words;
 use basalt_store::{
     Catalogue, Collection, CollectionId, Field, FieldDef, FieldId, IndexColumn, IndexDef, codec,
 };
@@ -85,7 +85,7 @@ fn field(row: &Row<'_>) -> Result<Field> {
         id: FieldId(row.get(1).typed()?),
         def: FieldDef {
             name: row.get::<_, String>(2).typed()?.into(),
-            ty: types::field_type(&word, target.as_deref())?,
+            ty: words::field_type(&word, target.as_deref())?,
             required: row.get(5).typed()?,
             default: initial.as_deref().map(codec::decode).transpose()?,
         },
@@ -101,7 +101,7 @@ fn indexes(conn: &Connection) -> Result<HashMap<CollectionId, Vec<IndexDef>>> {
         let kind: String = row.get(2).typed()?;
         let index = IndexDef {
             name: row.get::<_, String>(1).typed()?.into(),
-            kind: types::kind_of(&kind)?,
+            kind: words::kind_of(&kind)?,
             columns: columns(&row.get::<_, String>(3).typed()?)?,
         };
         let collection = CollectionId(row.get(0).typed()?);
@@ -113,7 +113,7 @@ fn indexes(conn: &Connection) -> Result<HashMap<CollectionId, Vec<IndexDef>>> {
 /// The stored form of an index's columns: a list of `[field, descending]`.
 pub(super) fn columns_text(columns: &[IndexColumn]) -> String {
     let list = columns.iter().map(|column| {
-        let word = types::field_word(&column.field);
+        let word = words::field_word(&column.field);
         Value::Array(vec![word.into(), column.descending.into()])
     });
     codec::encode_to_string(&Value::Array(list.collect()))
@@ -126,7 +126,7 @@ fn columns(text: &str) -> Result<Vec<IndexColumn>> {
             return None;
         };
         Some(IndexColumn {
-            field: types::field_of(field.as_str()?),
+            field: words::field_of(field.as_str()?),
             descending: descending.as_bool()?,
         })
     };

@@ -6,7 +6,6 @@ mod indexes;
 mod layout;
 pub(crate) mod load;
 pub(crate) mod migrate;
-mod types;
 mod views;
 
 pub(crate) use dropped::{
@@ -14,9 +13,10 @@ pub(crate) use dropped::{
     noted as dropped_fields,
 };
 pub(crate) use indexes::{duplicate, violated};
-pub(crate) use layout::{Column, HEAD, HEAD_LEN, Layout, Shape};
+pub(crate) use layout::{Layout, declared, push_assign, tree};
 pub(crate) use views::refresh as refresh_views;
 
+pub(crate) use basalt_store::columns::{Column, HEAD, HEAD_LEN, Shape};
 use basalt_store::{Catalogue, Collection};
 use std::collections::HashMap;
 use std::sync::Arc;

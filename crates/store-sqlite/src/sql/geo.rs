@@ -50,7 +50,7 @@ fn in_tree(column: &Column, area: &Area, binds: &mut Binds) -> String {
     binds.push(area.south);
     let mut sql = format!(
         "_n IN (SELECT n FROM {} WHERE lat0 <= ? AND lat1 >= ?",
-        column.tree()
+        crate::schema::tree(column)
     );
     if let Some((west, east)) = area.longitudes {
         binds.push(east);

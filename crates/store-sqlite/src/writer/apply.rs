@@ -194,7 +194,7 @@ fn update(
         .filter(|c| !row::same(before.get(&c.name), after.get(&c.name)))
         .collect();
     for column in &columns {
-        column.push_assign(&mut sql);
+        crate::schema::push_assign(column, &mut sql);
     }
     sql.push_str(" WHERE _n = ?");
     {
@@ -255,7 +255,7 @@ fn add_point(tx: &Tx<'_>, column: &Column, number: i64, point: GeoPoint) -> Resu
     let _ = write!(
         sql,
         "INSERT INTO {} VALUES (?1, ?2, ?2, ?3, ?3)",
-        column.tree()
+        crate::schema::tree(column)
     );
     tx.conn()
         .prepare_cached(&sql)
@@ -266,7 +266,10 @@ fn add_point(tx: &Tx<'_>, column: &Column, number: i64, point: GeoPoint) -> Resu
 
 fn remove_point(tx: &Tx<'_>, column: &Column, number: i64) -> Result<()> {
     tx.conn()
-        .prepare_cached(&format!("DELETE FROM {} WHERE n = ?", column.tree()))
+        .prepare_cached(&format!(
+            "DELETE FROM {} WHERE n = ?",
+            crate::schema::tree(column)
+        ))
         .and_then(|mut s| s.execute([number]))
         .map(drop)
         .typed()

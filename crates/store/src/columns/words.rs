@@ -1,11 +1,11 @@
 //! Field types and index kinds as text in the catalogue tables.
 
-use crate::error::corrupt;
+use crate::codec::corrupt;
+use crate::{FieldRef, FieldType, IndexKind};
 use basalt_base::Result;
-use basalt_store::{FieldRef, FieldType, IndexKind};
 
-/// The type from its word and target.
-pub(super) fn field_type(word: &str, target: Option<&str>) -> Result<FieldType> {
+/// The type from its word and target; `StoreCorrupt` for a word that is none.
+pub fn field_type(word: &str, target: Option<&str>) -> Result<FieldType> {
     Ok(match (word, target) {
         ("Number", _) => FieldType::Number,
         ("String", _) => FieldType::String,
@@ -19,12 +19,12 @@ pub(super) fn field_type(word: &str, target: Option<&str>) -> Result<FieldType> 
         ("Polygon", _) => FieldType::Polygon,
         ("Pointer", Some(target)) => FieldType::Reference(target.into()),
         ("Relation", Some(target)) => FieldType::Relation(target.into()),
-        _ => return Err(corrupt(format!("a field of type {word}"))),
+        _ => return Err(corrupt(&format!("a field of type {word}"))),
     })
 }
 
 /// The kind's word.
-pub(super) fn kind_word(kind: IndexKind) -> &'static str {
+pub fn kind_word(kind: IndexKind) -> &'static str {
     match kind {
         IndexKind::Ordered => "ordered",
         IndexKind::Unique => "unique",
@@ -32,18 +32,18 @@ pub(super) fn kind_word(kind: IndexKind) -> &'static str {
     }
 }
 
-/// The kind from its word.
-pub(super) fn kind_of(word: &str) -> Result<IndexKind> {
+/// The kind from its word; `StoreCorrupt` for a word that is none.
+pub fn kind_of(word: &str) -> Result<IndexKind> {
     Ok(match word {
         "ordered" => IndexKind::Ordered,
         "unique" => IndexKind::Unique,
         "geo" => IndexKind::Geo,
-        _ => return Err(corrupt(format!("an index of kind {word}"))),
+        _ => return Err(corrupt(&format!("an index of kind {word}"))),
     })
 }
 
 /// The field's word: names of system fields start with `$`, which no field name does.
-pub(super) fn field_word(field: &FieldRef) -> &str {
+pub fn field_word(field: &FieldRef) -> &str {
     match field {
         FieldRef::Id => "$id",
         FieldRef::CreatedAt => "$created",
@@ -53,7 +53,7 @@ pub(super) fn field_word(field: &FieldRef) -> &str {
 }
 
 /// The field from its word.
-pub(super) fn field_of(word: &str) -> FieldRef {
+pub fn field_of(word: &str) -> FieldRef {
     match word {
         "$id" => FieldRef::Id,
         "$created" => FieldRef::CreatedAt,
