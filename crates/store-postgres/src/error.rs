@@ -52,6 +52,15 @@ pub(crate) fn is_conflict(error: &tokio_postgres::Error) -> bool {
         || *code == SqlState::LOCK_NOT_AVAILABLE
 }
 
+/// Whether the connection broke, or the server is ending it: what only reads may run again on another.
+/// The server says so before the socket closes, so a closed connection is not the only sign.
+pub(crate) fn is_lost(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        None => error.is_closed() || std::error::Error::source(error).is_some(),
+        Some(code) => matches!(code.code().get(..3), Some("57P" | "080")),
+    }
+}
+
 /// The failure of the driver behind an error of ours.
 pub(crate) fn driver(error: &Error) -> Option<&tokio_postgres::Error> {
     std::error::Error::source(error)?.downcast_ref()

@@ -1,7 +1,7 @@
 //! Leases in a table of the app's schema or of the registry's, by the database's clock.
 
 use crate::error::Typed;
-use crate::net::{Conn, Lanes, Pool};
+use crate::net::{Conn, Pool};
 use crate::text::{original, stored};
 use basalt_base::{BoxFuture, Error, Reason, Result};
 use basalt_store::{Fence, Lease, LeaseView, Leases, check_lease, lease_lost};
@@ -51,22 +51,6 @@ fn unknown() -> Error {
         Reason::OutcomeUnknown,
         "The store failed during the change: it may or may not have happened.",
     )
-}
-
-/// Reads on a shared connection; idle ones may have died with a restart of the server.
-pub(crate) async fn read(
-    lanes: &Lanes,
-    sql: &str,
-    params: &crate::net::Params<'_>,
-) -> Result<Vec<Row>> {
-    for _ in 0..16 {
-        let conn = lanes.pick().await?;
-        match conn.query(sql, params).await {
-            Err(_) if conn.is_closed() => {}
-            rows => return rows.typed(),
-        }
-    }
-    Err(crate::reads::unsettled())
 }
 
 impl Leases for Held {

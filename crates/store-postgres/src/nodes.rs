@@ -1,7 +1,7 @@
 //! The registry of nodes, by the database's clock.
 
 use crate::error::Typed;
-use crate::lease::{NOW_MS, change, read};
+use crate::lease::{NOW_MS, change};
 use crate::system::System;
 use crate::text::{original, stored};
 use basalt_base::{BoxFuture, Result, Timestamp};
@@ -48,7 +48,7 @@ impl Nodes for System {
                  FROM {}.nodes ORDER BY since, id",
                 self.schema()
             );
-            let rows = read(&self.common.lanes, &sql, &[]).await?;
+            let rows = self.common.lanes.read(&sql, &[]).await?;
             rows.iter().map(view).collect()
         })
     }

@@ -73,12 +73,12 @@ impl PostgresStore {
 
     async fn open_now(&self, id: StoreId) -> Result<App> {
         let name: Arc<str> = self.common.app_schema(id).into();
-        let conn = self.common.lanes.pick().await?;
         let mut lease = self.common.keepers.lease().await?;
         lease.begin();
         migrate::migrate(lease.conn()?, &name, migrate::APP).await?;
         lease.settle();
-        let rows = conn.query(&load::catalogue_sql(&name), &[]).await.typed()?;
+        let sql = load::catalogue_sql(&name);
+        let rows = self.common.lanes.read(&sql, &[]).await?;
         let schema = Schema::of(&name, load::from_rows(&rows)?, None);
         let shared = Arc::new(Shared::new(self.common.clone(), name, schema, 0));
         crate::reads::refresh(&shared).await?;

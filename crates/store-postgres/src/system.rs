@@ -99,7 +99,7 @@ impl SystemStore for System {
                  ORDER BY store_id",
                 self.schema()
             );
-            let rows = lease::read(&self.common.lanes, &sql, &[]).await?;
+            let rows = self.common.lanes.read(&sql, &[]).await?;
             rows.iter().map(app_row).collect()
         })
     }
@@ -155,7 +155,7 @@ impl SystemStore for System {
     fn registry_version(&self) -> BoxFuture<'_, Result<Option<u64>>> {
         Box::pin(async move {
             let sql = format!("SELECT version FROM {}.registry WHERE one", self.schema());
-            let rows = lease::read(&self.common.lanes, &sql, &[]).await?;
+            let rows = self.common.lanes.read(&sql, &[]).await?;
             let version = rows.first().map(|row| row.try_get::<_, i64>(0));
             Ok(version.transpose().typed()?.map(i64::cast_unsigned))
         })
@@ -172,7 +172,7 @@ impl SystemStore for System {
     fn next_due(&self) -> BoxFuture<'_, Result<Vec<(StoreId, Timestamp)>>> {
         Box::pin(async move {
             let sql = format!("SELECT store_id, at FROM {}.due", self.schema());
-            let rows = lease::read(&self.common.lanes, &sql, &[]).await?;
+            let rows = self.common.lanes.read(&sql, &[]).await?;
             let hint = |row: &Row| {
                 let id = u32::try_from(row.try_get::<_, i64>(0).typed()?);
                 let id = StoreId(id.map_err(|_| corrupt("the number of an app"))?);

@@ -1,11 +1,12 @@
 //! A connection with its prepared statements.
 
 use super::tls::Tls;
+use crate::error::is_lost;
 use basalt_base::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::Poll;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
@@ -31,6 +32,8 @@ pub(crate) struct Conn {
     /// Statements under way.
     busy: AtomicUsize,
     warnings: Arc<AtomicU64>,
+    /// The server said that it ends the session; the socket closes a moment later.
+    lost: AtomicBool,
 }
 
 impl Conn {
@@ -41,6 +44,7 @@ impl Conn {
             statements: Mutex::default(),
             busy: AtomicUsize::new(0),
             warnings,
+            lost: AtomicBool::new(false),
         }
     }
 
@@ -63,8 +67,14 @@ impl Conn {
     /// Runs a prepared statement.
     pub(crate) async fn query(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
         let _busy = Busy::on(&self.busy);
-        let statement = self.statement(sql).await?;
-        self.client.query(&statement, params).await
+        let rows = match self.statement(sql).await {
+            Ok(statement) => self.client.query(&statement, params).await,
+            Err(error) => Err(error),
+        };
+        if rows.as_ref().is_err_and(is_lost) {
+            self.lost.store(true, SeqCst);
+        }
+        rows
     }
 
     /// Statements under way.
@@ -87,7 +97,7 @@ impl Conn {
 
     /// Whether it is of no more use.
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.lost.load(SeqCst) || self.client.is_closed()
     }
 
     /// Stops the statement under way, in the background.

@@ -1,12 +1,17 @@
 //! A few connections that many short reads share. Statements are sent as they come, without waiting
 //! for the answers to earlier ones.
 
-use super::conn::Conn;
-use super::target::{Role, Target};
+use super::conn::{Conn, Params};
+use super::target::{Role, Target, unavailable};
+use crate::error::{Typed, is_lost};
 use crate::options::Options;
 use arc_swap::ArcSwapOption;
 use basalt_base::Result;
 use std::sync::Arc;
+use tokio_postgres::Row;
+
+/// Attempts of a read whose connections are lost.
+const READ_ATTEMPTS_MAX: usize = 16;
 
 /// The shared connections.
 pub(crate) struct Lanes {
@@ -62,8 +67,21 @@ impl Lanes {
                 let _guard = lane.opening.lock().await;
                 self.open(lane).await
             }
-            (None, None) => Err(super::target::unavailable()),
+            (None, None) => Err(unavailable()),
         }
+    }
+
+    /// Runs a statement that only reads. A connection may be lost with a restart of the server; it
+    /// then runs on another.
+    pub(crate) async fn read(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>> {
+        for _ in 0..READ_ATTEMPTS_MAX {
+            let conn = self.pick().await?;
+            match conn.query(sql, params).await {
+                Err(error) if is_lost(&error) => {}
+                rows => return rows.typed(),
+            }
+        }
+        Err(unavailable())
     }
 
     async fn open(&self, lane: &Lane) -> Result<Arc<Conn>> {

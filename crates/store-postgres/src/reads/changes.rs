@@ -1,6 +1,6 @@
 //! Reading the change log.
 
-use crate::error::{Typed, corrupt, postgres};
+use crate::error::{Typed, corrupt};
 use crate::shared::Shared;
 use crate::text;
 use basalt_base::{Result, Timestamp};
@@ -24,11 +24,7 @@ pub(crate) async fn after(
     );
     let after = i64::try_from(position.0).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let conn = shared.common.lanes.pick().await?;
-    let rows = conn
-        .query(&sql, &[&after, &limit])
-        .await
-        .map_err(postgres)?;
+    let rows = shared.common.lanes.read(&sql, &[&after, &limit]).await?;
     let floor = rows
         .first()
         .ok_or_else(|| corrupt("an app without its floor"))?;

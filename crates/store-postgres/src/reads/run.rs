@@ -7,7 +7,7 @@
 
 use super::rows::Session;
 use super::snapshot;
-use crate::error::{Typed, corrupt, postgres};
+use crate::error::{Typed, corrupt, driver, is_lost, postgres};
 use crate::metrics::Counters;
 use crate::net::refs;
 use crate::net::{Conn, Lease};
@@ -136,15 +136,17 @@ impl Attempts {
                 }
             }
             Err(error) if last || !may_pass(&error) => return Err(postgres_or(error)),
-            Err(Failed::Statement(error)) if error.code().is_none() => {
+            Err(Failed::Statement(error)) if is_lost(&error) => {
                 wait(self.0).await;
                 return Ok(None);
             }
             Err(_) => {}
         }
         let conn = shared.common.lanes.pick().await?;
-        shared.reload(&conn, schema.catalogue.version).await?;
-        Ok(None)
+        match shared.reload(&conn, schema.catalogue.version).await {
+            Err(error) if last || !driver(&error).is_some_and(is_lost) => Err(error),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -169,16 +171,13 @@ fn may_pass(error: &Failed) -> bool {
     let Failed::Statement(error) = error else {
         return false;
     };
-    match error.code() {
-        None => error.is_closed() || std::error::Error::source(error).is_some(),
-        Some(code) => {
+    is_lost(error)
+        || error.code().is_some_and(|code| {
             *code == SqlState::UNDEFINED_TABLE
                 || *code == SqlState::UNDEFINED_COLUMN
                 || *code == SqlState::UNDEFINED_OBJECT
-                || code.code().starts_with("57P")
                 || code.code().starts_with("40")
-        }
-    }
+        })
 }
 
 pub(crate) fn unsettled() -> Error {

@@ -3,7 +3,7 @@
 use super::rows::Session;
 use super::run::{self, View};
 use super::{collect, find};
-use crate::error::postgres;
+use crate::error::{is_lost, postgres};
 use crate::net::{Conn, Lease};
 use crate::shared::Shared;
 use basalt_base::{BoxFuture, Error, Monotonic, Reason, Result, Value};
@@ -37,7 +37,7 @@ pub(super) async fn begin(shared: &Shared) -> Result<(Lease, View)> {
         let rows = match begun.and(rows) {
             Ok(rows) => rows,
             // An idle connection may have died with a restart of the server.
-            Err(_) if conn.is_closed() && attempt < 20 => continue,
+            Err(error) if is_lost(&error) && attempt < 20 => continue,
             Err(error) => return Err(postgres(error)),
         };
         let stand = run::stand(&rows)?;

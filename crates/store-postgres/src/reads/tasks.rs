@@ -2,7 +2,6 @@
 //! cost does not grow with what lies in a queue.
 
 use crate::error::{Typed, corrupt};
-use crate::lease;
 use crate::net::refs;
 use crate::row::Param;
 use crate::shared::Shared;
@@ -59,7 +58,7 @@ pub(crate) fn state(number: i16) -> Result<TaskState> {
 
 async fn rows(shared: &Shared, sql: &str, params: &[Param]) -> Result<Vec<Row>> {
     let sql = sql.replace('@', &shared.name);
-    lease::read(&shared.common.lanes, &sql, &refs(params)).await
+    shared.common.lanes.read(&sql, &refs(params)).await
 }
 
 /// The task of that number.

@@ -16,8 +16,13 @@ async fn client(place: &Place) -> tokio_postgres::Client {
 }
 
 /// Ends every session that is or was at this place's tables; says how many.
+/// Ends every session of the app, and waits until they are gone.
 async fn terminate(client: &tokio_postgres::Client, place: &Place) -> i64 {
-    each_session(client, place, "pg_terminate_backend").await
+    let ended = each_session(client, place, "pg_terminate_backend").await;
+    while each_session(client, place, "").await > 0 {
+        tokio::task::yield_now().await;
+    }
+    ended
 }
 
 async fn each_session(client: &tokio_postgres::Client, place: &Place, function: &str) -> i64 {
