@@ -53,6 +53,7 @@ export class Node {
         BASALT_LISTEN: `127.0.0.1:${this.port}`,
         BASALT_APP_ID: 'gateway',
         BASALT_MASTER_KEY: MASTER_KEY,
+        BASALT_KEYS_SECRET: 'gateway-secret-of-shared-keys',
         BASALT_TRUSTED_PROXIES: '127.0.0.1/32',
         BASALT_LOG: 'info,basalt_server=debug',
         ...(process.env.BASALT_DATABASE_URL

@@ -22,7 +22,7 @@ function freshDatabase() {
   const own = new URL(url);
   own.pathname = `/${name}`;
   return {
-    env: { BASALT_DATABASE_URL: own.href },
+    env: { BASALT_DATABASE_URL: own.href, BASALT_KEYS_SECRET: 'compat-secret-of-shared-keys' },
     url: own.href,
     drop: () => sql(`DROP DATABASE ${name} WITH (FORCE)`),
   };

@@ -59,7 +59,7 @@ pub fn run(command: AppCommand) -> anyhow::Result<ExitCode> {
             let settings = load(&flags, None)?;
             let first = settings.apps.first().map(|app| app.id.clone());
             let id = id.or(first).context("there is no app")?;
-            print_keys(&tools::app_keys(&settings, &id)?);
+            print_keys(&block_on(tools::app_keys(&settings, &id))??);
         }
         AppCommand::Clear { id, yes, flags } => {
             if !yes {

@@ -6,6 +6,7 @@ use crate::config::{AppSettings, Mode, Settings, invalid, is_app_id};
 use crate::keys::{self, AppKeys, KeyStore};
 use crate::logs;
 use crate::product::{PARSE_MOUNT, Product};
+use crate::shared_keys::SharedKeys;
 use arc_swap::ArcSwapOption;
 use basalt_api_admin::{AdminApps, AppSummary, LogsAsked, MadeApp, NewApp};
 use basalt_api_parse::{App, Apps, ParseWire};
@@ -30,6 +31,7 @@ pub(crate) struct Parts {
     pub rng: Arc<dyn Rng>,
     pub passwords: Arc<PasswordPool>,
     pub keys: KeyStore,
+    pub shared_keys: Arc<SharedKeys>,
     pub outside: Outside,
     pub logs: LogStore,
     pub cluster: Arc<Cluster>,
@@ -153,19 +155,13 @@ impl AppTable {
         }
     }
 
-    /// On a shared store, puts what keys of the app no setting gives into its row, so that every
-    /// node has the same ones. Says whether there was anything to put.
+    /// On a shared store, completes the keys in an app's row; says whether that changed it.
     fn add_keys(&self, app: &AppSettings, row: &mut Map) -> Result<bool> {
         if !self.parts.cluster.is_shared() {
             return Ok(false);
         }
-        let kept = keys::of_row(row);
-        let known = keys::with(app.clone(), &kept);
-        let all = self.parts.keys.app(&known, &*self.parts.rng)?;
-        let lacking = keys::lacking(app, &kept, &all);
-        let any = !lacking.is_empty();
-        keys::put(row, lacking);
-        Ok(any)
+        let Parts { keys, rng, .. } = &self.parts;
+        self.parts.shared_keys.complete(app, row, keys, &**rng)
     }
 
     /// The row and the settings of an app with the keys that its nodes share; missing ones are made
@@ -180,8 +176,8 @@ impl AppTable {
             return Ok((row, app));
         }
         if !writes {
-            let app = keys::with(app, &keys::of_row(&row.settings));
-            return Ok((row, app));
+            let kept = self.parts.shared_keys.of_row(&app, &row.settings)?;
+            return Ok((row, keys::with(app, &kept)));
         }
         if self.add_keys(&app, &mut row.settings)? {
             let system = self.parts.store.system();
@@ -190,7 +186,7 @@ impl AppTable {
                 .await?;
             self.parts.cluster.tell_apps();
         }
-        let kept = keys::of_row(&row.settings);
+        let kept = self.parts.shared_keys.of_row(&app, &row.settings)?;
         // So that `basalt app keys` prints them on this node, too.
         self.parts.keys.mirror(&app.id, &kept)?;
         let app = keys::with(app, &kept);
@@ -511,7 +507,8 @@ impl AppTable {
         if self.parts.cluster.is_shared() {
             let given = new.client_keys.iter();
             let given = given.map(|(name, key)| (keys::short(name).to_owned(), key.clone()));
-            keys::put(&mut row.settings, given.collect());
+            let (shared, rng) = (&self.parts.shared_keys, &*self.parts.rng);
+            shared.put(&new.id, &mut row.settings, given.collect(), rng)?;
             let app = stored(&row)?;
             self.add_keys(&app, &mut row.settings)?;
         }
@@ -523,13 +520,9 @@ impl AppTable {
         let app = stored(&row)?;
         let (row, app) = self.with_keys(row, app, true).await?;
         let entry = self.insert(row, app, false)?;
-        let named = keys::named(&entry.keys);
-        let keys = named
-            .into_iter()
-            .filter_map(|(name, key)| Some((name, key?.clone())));
         Ok(MadeApp {
             summary: entry.summary(),
-            keys: keys.collect(),
+            keys: keys::given(&entry.keys),
         })
     }
 

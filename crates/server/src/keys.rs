@@ -1,7 +1,7 @@
 //! Keys on disk: generated ones, and those of apps that live in the database.
 
 use crate::config::{AppSettings, Mode, Settings, invalid};
-use basalt_base::{Error, Map, Result, Rng, Secret, Value, token_hex};
+use basalt_base::{Error, Result, Rng, Secret, token_hex};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -153,41 +153,9 @@ impl KeyStore {
     }
 }
 
-/// Where the shared keys of an app lie in its row.
-const KEYS: &str = "keys";
-
 /// A key's name without the ending that settings give it.
 pub(crate) fn short(name: &str) -> &str {
     name.trim_end_matches("_key")
-}
-
-/// The keys in an app's row, by their short names. Names that this version does not know are left
-/// out: they become file names.
-pub(crate) fn of_row(row: &Map) -> Vec<(String, Secret)> {
-    let Some(Value::Map(kept)) = row.get(KEYS) else {
-        return Vec::new();
-    };
-    let mut all = AppSettings::default();
-    let known = kept
-        .iter()
-        .filter(|(name, _)| slot(&mut all, name).is_some());
-    let text = known.filter_map(|(name, key)| Some((name.clone(), Secret::new(key.as_str()?))));
-    text.collect()
-}
-
-/// Adds keys to an app's row.
-pub(crate) fn put(row: &mut Map, more: Vec<(String, Secret)>) {
-    if more.is_empty() {
-        return;
-    }
-    let mut kept = match row.shift_remove(KEYS) {
-        Some(Value::Map(kept)) => kept,
-        _ => Map::new(),
-    };
-    for (name, key) in more {
-        kept.insert(name, Value::String(key.expose().to_owned()));
-    }
-    row.insert(KEYS.to_owned(), Value::Map(kept));
 }
 
 fn slot<'a>(app: &'a mut AppSettings, name: &str) -> Option<&'a mut Option<Secret>> {
@@ -202,6 +170,24 @@ fn slot<'a>(app: &'a mut AppSettings, name: &str) -> Option<&'a mut Option<Secre
         "dotnet" => &mut app.dotnet_key,
         _ => return None,
     })
+}
+
+/// Whether the settings give a key; `None` for a name that nobody knows.
+pub(crate) fn is_given(app: &AppSettings, name: &str) -> Option<bool> {
+    slot(&mut app.clone(), name).map(|slot| slot.is_some())
+}
+
+/// The names of the keys that every app has and these settings do not give.
+pub(crate) fn not_given(app: &AppSettings) -> Vec<&'static str> {
+    let own = [
+        "master_key",
+        "read_only_master_key",
+        "maintenance_key",
+        "webhook_key",
+    ];
+    own.into_iter()
+        .filter(|name| is_given(app, short(name)) == Some(false))
+        .collect()
 }
 
 /// The settings of an app with the keys of its row; those that the settings give win.
@@ -243,6 +229,13 @@ pub(crate) fn named(keys: &AppKeys) -> [(&'static str, Option<&Secret>); 8] {
         ("client_key", api.client.as_ref()),
         ("dotnet_key", api.windows.as_ref()),
     ]
+}
+
+/// The keys that there are, with their names in the settings.
+pub(crate) fn given(keys: &AppKeys) -> Vec<(&'static str, Secret)> {
+    let all = named(keys).into_iter();
+    all.filter_map(|(name, key)| Some((name, key?.clone())))
+        .collect()
 }
 
 /// Refuses keys that can't tell callers apart, and in production those that anybody can guess.

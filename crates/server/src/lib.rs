@@ -23,6 +23,7 @@ mod process;
 mod product;
 mod run;
 mod sample;
+mod shared_keys;
 pub mod tools;
 pub mod transfer;
 

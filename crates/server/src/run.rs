@@ -8,6 +8,7 @@ use crate::dispatch::Router;
 use crate::keys::KeyStore;
 use crate::metrics::Metrics;
 use crate::product::Product;
+use crate::shared_keys::SharedKeys;
 use crate::{process, sample};
 use basalt_api_admin::{AdminApi, AdminApps};
 use basalt_api_parse::{Apps, Cors, ParseApi};
@@ -278,6 +279,7 @@ fn parts_over(settings: &Settings, store: Arc<dyn Store>) -> Result<Parts> {
         passwords: PasswordPool::start(Arc::clone(&rng))?,
         rng,
         keys: KeyStore::of(&settings.data_dir),
+        shared_keys: Arc::new(SharedKeys::of(settings)?),
     })
 }
 

@@ -1,12 +1,13 @@
 //! What the command line does without a running server.
 
-use crate::apps::AppTable;
-use crate::config::Settings;
+use crate::apps::{AppTable, Parts};
+use crate::config::{AppSettings, Settings};
 use crate::keys::{self, KeyStore};
 use crate::{logs, run, transfer};
 use basalt_api_admin::{AdminApps, NewApp};
 use basalt_base::{Clock, Error, OsRng, Reason, Result, Secret, SystemClock};
 use basalt_functions::{Level, LogOptions, LogQuery, LogStore};
+use basalt_store::AppRow;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,31 +94,62 @@ fn level_of(name: &str) -> Result<Level> {
     Level::of(name).ok_or_else(|| Error::new(Reason::InvalidValue, message))
 }
 
-/// The keys of an app by their names in the settings; works while a server runs. Keys that were
-/// not generated yet are generated.
-pub fn app_keys(settings: &Settings, id: &str) -> Result<Vec<(&'static str, Secret)>> {
+/// The keys of an app by their names in the settings; works while a server runs. On an embedded
+/// store keys that were not generated yet are generated.
+///
+/// Errors: `ObjectNotFound`; where nodes share the store, those of reading its registry.
+pub async fn app_keys(settings: &Settings, id: &str) -> Result<Vec<(&'static str, Secret)>> {
     let mut settings = settings.clone();
     run::settle(&mut settings)?;
-    let declared = settings.apps.iter().find(|app| app.id == id);
-    let store = KeyStore::of(&settings.data_dir);
-    let known = declared.is_some() || store.knows(id);
-    if !known {
+    let unknown = || {
         let message = format!(
             "There is no app {id:?}: neither the settings declare it nor does it have keys."
         );
-        return Err(Error::new(Reason::ObjectNotFound, message));
+        Error::new(Reason::ObjectNotFound, message)
+    };
+    if settings.database_url.is_some() {
+        // Another node may have made them, whatever lies in this one's folder.
+        let parts = run::parts(&settings).await?;
+        let row = transfer::find(&*parts.store, id).await?;
+        let keys = known_keys(&settings, &parts, id, row.as_ref())?;
+        return if keys.is_empty() {
+            Err(unknown())
+        } else {
+            Ok(keys)
+        };
     }
-    let app = declared
-        .cloned()
-        .unwrap_or_else(|| crate::config::AppSettings {
-            id: id.to_owned(),
-            ..crate::config::AppSettings::default()
-        });
-    let keys = store.app(&app, &OsRng)?;
-    let named = keys::named(&keys).into_iter();
-    Ok(named
-        .filter_map(|(name, key)| Some((name, key?.clone())))
-        .collect())
+    let store = KeyStore::of(&settings.data_dir);
+    let is_declared = settings.apps.iter().any(|app| app.id == id);
+    if !is_declared && !store.knows(id) {
+        return Err(unknown());
+    }
+    let keys = store.app(&app_settings(&settings, id), &OsRng)?;
+    Ok(keys::given(&keys))
+}
+
+/// The keys that an app has, none made: of the settings, of its row where nodes share the store,
+/// then those on disk.
+pub(crate) fn known_keys(
+    settings: &Settings,
+    parts: &Parts,
+    id: &str,
+    row: Option<&AppRow>,
+) -> Result<Vec<(&'static str, Secret)>> {
+    let mut app = app_settings(settings, id);
+    if let Some(row) = row.filter(|_| parts.store.is_shared()) {
+        let kept = parts.shared_keys.of_row(&app, &row.settings)?;
+        app = keys::with(app, &kept);
+    }
+    let disk = KeyStore::for_looking(&settings.data_dir);
+    Ok(keys::given(&disk.app(&app, &*parts.rng)?))
+}
+
+fn app_settings(settings: &Settings, id: &str) -> AppSettings {
+    let declared = settings.apps.iter().find(|app| app.id == id);
+    declared.cloned().unwrap_or_else(|| AppSettings {
+        id: id.to_owned(),
+        ..AppSettings::default()
+    })
 }
 
 /// The operator's token, generated if there is none.

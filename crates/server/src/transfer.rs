@@ -1,9 +1,9 @@
 //! Moving an app between stores: `basalt export` and `basalt import`.
 
-use crate::apps::{DECLARED, declared_row};
+use crate::apps::{DECLARED, Parts, declared_row};
 use crate::config::{Settings, invalid, is_app_id};
-use crate::keys::KeyStore;
-use crate::{run, tools};
+use crate::keys::{self, KeyStore};
+use crate::{run, shared_keys, tools};
 use basalt_base::{AppId, Error, Map, Reason, Result, Rng};
 use basalt_store::{AppRow, Store};
 use basalt_transfer::{Export, Import, is_importing, portable_settings, without_marker};
@@ -57,7 +57,8 @@ pub async fn export(
         return Err(Error::new(Reason::PreconditionFailed, message));
     }
     let keys = if keys {
-        let named = tools::app_keys(&settings, id)?.into_iter();
+        let named = tools::known_keys(&settings, &parts, id, Some(&row))?;
+        let named = named.into_iter();
         Some(named.map(|(name, key)| (name.to_owned(), key)).collect())
     } else {
         None
@@ -66,7 +67,7 @@ pub async fn export(
     let request = Export {
         app: &*data,
         row: &row,
-        settings: portable_settings(&row.settings, &[DECLARED]),
+        settings: portable_settings(&row.settings, &OWN),
         keys,
         path,
         resume,
@@ -93,6 +94,10 @@ pub async fn import(
     let mut settings = settings.clone();
     run::settle(&mut settings)?;
     let parts = run::parts_with(&settings, SNAPSHOT_AGE_MAX).await?;
+    if keys && parts.store.is_shared() {
+        // Before anything is written.
+        parts.shared_keys.check_may_keep("of the file", &KEYS)?;
+    }
     let admit = |id: &str| {
         if !is_app_id(id) {
             return Err(invalid(format!(
@@ -108,17 +113,13 @@ pub async fn import(
         app,
         resume,
         admit: &admit,
+        own: &OWN,
         account: account(&*parts.rng),
     };
     let imported = basalt_transfer::import(request, report).await?;
     let has_keys = imported.keys.is_some();
     if keys {
-        let store = KeyStore::of(&settings.data_dir);
-        for (name, key) in imported.keys.iter().flatten() {
-            if KEYS.contains(&name.as_str()) {
-                store.keep(&imported.app, name.trim_end_matches("_key"), key)?;
-            }
-        }
+        take_keys(&settings, &parts, &imported).await?;
     }
     Ok(Imported {
         app: imported.app,
@@ -126,6 +127,32 @@ pub async fn import(
         is_new: imported.is_new,
         has_keys,
     })
+}
+
+/// What in an app's settings belongs to the store that it is in.
+const OWN: [&str; 2] = [DECLARED, shared_keys::KEYS];
+
+/// Puts the file's keys in force: on disk, and where nodes share a store in the app's row.
+async fn take_keys(
+    settings: &Settings,
+    parts: &Parts,
+    imported: &basalt_transfer::Imported,
+) -> Result<()> {
+    let keys = imported.keys.iter().flatten();
+    let keys = keys.filter(|(name, _)| KEYS.contains(&name.as_str()));
+    let keys: Vec<_> = keys
+        .map(|(name, key)| (keys::short(name).to_owned(), key.clone()))
+        .collect();
+    let app = &imported.app;
+    if parts.store.is_shared() {
+        let row = find(&*parts.store, app).await?;
+        let mut row = row.ok_or_else(|| no_app(app))?;
+        let (shared, rng) = (&parts.shared_keys, &*parts.rng);
+        shared.put(app, &mut row.settings, keys.clone(), rng)?;
+        let system = parts.store.system();
+        system.update_app(row.store_id, row.settings).await?;
+    }
+    KeyStore::of(&settings.data_dir).mirror(app, &keys)
 }
 
 /// Names of keys that a file may bring; each becomes the name of a file.
@@ -164,7 +191,7 @@ pub(crate) fn account(rng: &dyn Rng) -> String {
     format!("{:012}", u64::from_le_bytes(number) % 1_000_000_000_000)
 }
 
-async fn find(store: &dyn Store, id: &str) -> Result<Option<AppRow>> {
+pub(crate) async fn find(store: &dyn Store, id: &str) -> Result<Option<AppRow>> {
     let rows = store.system().apps().await?;
     let id = AppId::new(id);
     Ok(rows.into_iter().find(|row| row.app_id == id))

@@ -5,7 +5,7 @@ use crate::digest::Totals;
 use crate::errors::{bad_file, refused};
 use crate::format::{Definition, Line};
 use crate::inspect::{Inspected, inspect};
-use crate::target::{Target, without_marker, write};
+use crate::target::{Target, portable_settings, write};
 use crate::{Progress, Report, walk};
 use basalt_base::{Error, Map, Reason, Result, Secret};
 use basalt_store::{
@@ -36,6 +36,8 @@ pub struct Import<'a> {
     /// Whether an app of this id may be filled, and the settings that it gets if it is made; the
     /// file's with `None`.
     pub admit: &'a (dyn Fn(&str) -> Result<Option<Map>> + Sync),
+    /// Names in an app's settings that belong to the store it was exported from.
+    pub own: &'a [&'a str],
     /// An account number for the app if the file's is taken.
     pub account: String,
 }
@@ -62,7 +64,7 @@ pub async fn import(request: Import<'_>, report: &Report) -> Result<Imported> {
     let Inspected { header, totals } = inspect(request.path)?;
     let app = request.app.unwrap_or(&header.app).to_owned();
     let settings = (request.admit)(&app)?;
-    let settings = settings.unwrap_or_else(|| without_marker(&header.settings));
+    let settings = settings.unwrap_or_else(|| portable_settings(&header.settings, request.own));
     let target = Target::claim(&request, &app, settings, &header, &totals.content).await?;
     let mut loader = Loader {
         data: &*target.data,

@@ -33,6 +33,8 @@ pub struct Settings {
     pub egress_networks: Vec<Network>,
     /// Opens the admin API, the metrics and the details of health.
     pub operator_token: Option<Secret>,
+    /// Seals generated keys in a shared database.
+    pub keys_secret: Option<Secret>,
     /// What is logged.
     pub log: String,
     /// When a commit counts as durable.
@@ -76,6 +78,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             egress_networks: Vec::new(),
             operator_token: None,
+            keys_secret: None,
             log: "info".to_owned(),
             synchronous: Synchronous::Full,
             apps_open_max: 64,
@@ -185,6 +188,12 @@ pub(crate) const SERVER: &[Row<Settings>] = &[
         secret,
         operator_token,
         "opens the admin API, and from elsewhere than loopback the metrics and the details of health; generated if not set"
+    ),
+    row!(
+        "keys_secret",
+        secret,
+        keys_secret,
+        "long random text, the same on every node: seals generated keys in the database of [several nodes](cluster.md#keys); needed in production unless the settings give all keys of all apps. Of several with commas between them the first seals and the others open what older ones sealed"
     ),
     row!(
         "log",

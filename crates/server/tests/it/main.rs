@@ -8,6 +8,7 @@
 mod admin;
 mod cluster;
 mod durable;
+mod keys;
 mod nats;
 mod operate;
 mod queues;

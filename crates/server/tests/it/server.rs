@@ -60,6 +60,7 @@ pub fn settings(folder: &tempfile::TempDir, mode: Mode) -> Settings {
         mode,
         database_url: database_url(folder),
         operator_token: Some(Secret::new(TOKEN)),
+        keys_secret: Some(Secret::new("server-test-secret-of-keys")),
         apps: vec![AppSettings {
             id: "main".to_owned(),
             master_key: Some(Secret::new(MASTER)),

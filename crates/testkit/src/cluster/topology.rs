@@ -280,6 +280,7 @@ fn node(
     set("BASALT_CONFIG", file.display().to_string());
     set("BASALT_DRAIN_DELAY", DRAIN_DELAY.to_owned());
     set("BASALT_OPERATOR_TOKEN", OPERATOR.to_owned());
+    set("BASALT_KEYS_SECRET", "secret-of-shared-keys".to_owned());
     setup.mode = "production";
     let port = if ip.is_loopback() { 0 } else { 1337 };
     setup.listen = SocketAddr::from((ip, port)).to_string();

@@ -59,7 +59,8 @@ impl Place {
 
     /// Makes an app; its settings and data.
     pub async fn make(&self, id: &str) -> Arc<dyn AppStore> {
-        let settings = Map::from_iter([("parse".to_owned(), Value::from("{}"))]);
+        let settings = ["parse", "keys"].map(|name| (name.to_owned(), Value::from("{}")));
+        let settings = Map::from_iter(settings);
         let system = self.store.system();
         let id = AppId::new(id);
         let made = system.create_app(&id, "000000000001", settings, at());
@@ -105,6 +106,7 @@ impl Place {
         report: &Report,
     ) -> Result<Imported> {
         let request = Import {
+            own: &["keys"],
             store: &*self.store,
             path,
             app,
