@@ -4,8 +4,9 @@ use crate::cli::AppCommand;
 use crate::settings::{block_on, load};
 use anyhow::{Context, anyhow, bail};
 use basalt_base::{Error, Reason, Secret};
-use basalt_server::config::Settings;
+use basalt_server::config::{Place, Settings};
 use basalt_server::tools;
+use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -28,17 +29,21 @@ pub fn run(command: AppCommand) -> anyhow::Result<ExitCode> {
                 ("client_key", client_key),
                 ("dotnet_key", dotnet_key),
             ];
-            let client_keys = client_keys
+            let client_keys: Vec<(&str, String)> = client_keys
                 .into_iter()
-                .filter_map(|(name, key)| Some((name.to_owned(), Secret::new(key?))));
-            let open = new_classes.map(|word| word == "open");
+                .filter_map(|(name, key)| Some((name, key?)))
+                .collect();
+            let asking =
+                asking_for_app(&id, &client_keys, new_classes.as_deref(), parse.as_deref());
             let parse = parse
                 .as_deref()
                 .map(options)
                 .transpose()?
                 .unwrap_or_default();
+            let open = new_classes.map(|word| word == "open");
+            let client_keys = client_keys.into_iter();
+            let client_keys = client_keys.map(|(name, key)| (name.to_owned(), Secret::new(key)));
             let making = tools::make_app(&settings, &id, client_keys.collect(), open, parse);
-            let asking = format!("-X POST -d '{{\"id\":\"{id}\"}}' http://HOST:PORT/admin/apps");
             let made = block_on(making)?.map_err(|error| in_use(error, &settings, &asking))?;
             print_keys(&made.keys);
         }
@@ -80,12 +85,53 @@ fn in_use(error: Error, settings: &Settings, asking: &str) -> anyhow::Error {
     if error.reason() != Reason::StoreLocked {
         return error.into();
     }
-    let token = settings.data_dir.join("keys").join("_operator-token");
+    let token = match settings.origins.get("operator_token") {
+        None => {
+            let file = settings.data_dir.join("keys").join("_operator-token");
+            format!("$(cat {})", quoted(&file.display().to_string()))
+        }
+        Some(Place::Environment(name)) if name.ends_with("_FILE") => format!("$(cat ${name})"),
+        Some(Place::Environment(name)) => format!("${name}"),
+        // A secret is not printed.
+        Some(place) => format!("TOKEN (`operator_token` of {place})"),
+    };
     anyhow!(
-        "{}. Stop it, or ask it: curl -H \"Authorization: Bearer $(cat {})\" {asking}",
-        error.message().trim_end_matches('.'),
-        token.display()
+        "{}. Stop it, or ask it: curl -H \"Authorization: Bearer {token}\" {asking}",
+        error.message().trim_end_matches('.')
     )
+}
+
+/// The rest of the command that asks a server for a new app, with all that was given.
+fn asking_for_app(
+    id: &str,
+    client_keys: &[(&str, String)],
+    new_classes: Option<&str>,
+    parse: Option<&Path>,
+) -> String {
+    let mut body = serde_json::Map::from_iter([("id".to_owned(), Value::from(id))]);
+    for (name, key) in client_keys {
+        body.insert((*name).to_owned(), Value::from(key.as_str()));
+    }
+    if let Some(word) = new_classes {
+        body.insert("new_classes".to_owned(), Value::from(word));
+    }
+    let mut body = quoted(&Value::from(body).to_string());
+    if let Some(path) = parse {
+        // Options may hold secrets: the shell puts the file in.
+        let path = quoted(&path.display().to_string());
+        let head = body.trim_end_matches("}'");
+        body = format!("{head},\"parse\":'\"$(cat {path})\"'}}'");
+    }
+    format!("-X POST -d {body} http://HOST:PORT/admin/apps")
+}
+
+/// The text as one word of a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn print_keys(keys: &[(&'static str, Secret)]) {
@@ -94,7 +140,7 @@ fn print_keys(keys: &[(&'static str, Secret)]) {
     }
 }
 
-fn options(path: &Path) -> anyhow::Result<serde_json::Map<String, serde_json::Value>> {
+fn options(path: &Path) -> anyhow::Result<serde_json::Map<String, Value>> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     serde_json::from_str(&text)
         .with_context(|| format!("{}: expected a JSON object of options", path.display()))

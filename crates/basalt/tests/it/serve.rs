@@ -71,6 +71,45 @@ fn a_folder_in_use_is_refused_by_name() {
 }
 
 #[test]
+fn what_to_ask_a_server_works_as_it_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = folder.path().join("it's options.json");
+    std::fs::write(&options, r#"{"maxLimit": 7}"#).unwrap();
+    let token = "an operator's own token";
+    let token = token.replace(' ', "-");
+    let mut command = basalt(&["serve"]);
+    let server = Server::start(command.env("BASALT_OPERATOR_TOKEN", &token), folder.path());
+    let told = run(
+        basalt(&["app", "create", "shop", "--rest-key", "it's-rest"])
+            .args(["--new-classes", "open", "--parse"])
+            .arg(&options)
+            .arg("--data-dir")
+            .arg(folder.path())
+            .env("BASALT_OPERATOR_TOKEN", &token),
+    );
+    assert!(!told.good && !told.err.contains(&token), "{told:?}");
+    let line = told.err.split_once("ask it: ").unwrap().1;
+    let line = line.replace("HOST:PORT", &server.address);
+    let asked = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .env("BASALT_OPERATOR_TOKEN", &token)
+        .output()
+        .unwrap();
+    let made = String::from_utf8(asked.stdout).unwrap();
+    assert!(
+        made.contains("\"rest_key\":\"it's-rest\""),
+        "{line}\n{made}"
+    );
+    let key = made.split("\"master_key\":\"").nth(1).unwrap();
+    let key = key.split('"').next().unwrap();
+    let master = format!("X-Parse-Master-Key: {key}\r\nX-Parse-Application-Id: shop");
+    let head = format!("GET /parse/serverInfo HTTP\r\n{master}");
+    let info = server.request(&head, "");
+    assert!(info.starts_with("HTTP/1.1 200 "), "{info}");
+    assert!(server.stop().0);
+}
+
+#[test]
 fn metrics_tell_routes_and_apps() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&mut basalt(&["serve"]), folder.path());
