@@ -113,6 +113,15 @@ need_node() {
   has npm || apt_install npm
 }
 
+# Python 3 with virtual environments, for the Python SDK in compat/.
+need_python() {
+  if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    apt_install python3 python3-venv
+    hash -r
+  fi
+  python3 -c 'import ensurepip, venv' || fail "Python 3 with venv is needed"
+}
+
 # need_package PROGRAM PACKAGE…: installs Debian packages unless the program is there. No service of
 # theirs is started; what the tests need they start themselves.
 need_package() {
