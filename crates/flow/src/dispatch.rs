@@ -7,6 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The pause after a lease that the store refused.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+/// How often it doubles: up to 12.8 seconds.
+const REFUSED_DOUBLINGS: u32 = 7;
+
 /// How the tasks of a queue are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -39,6 +44,22 @@ struct Lane {
     running: usize,
     /// When a task may be visible; `None` when none is known of.
     due: Option<Timestamp>,
+    /// Not to be asked before this, because the store refused.
+    closed_until: Option<Timestamp>,
+    /// Refusals one after the other.
+    refusals: u32,
+}
+
+impl Lane {
+    /// When to ask for tasks, if there is room.
+    fn opens(&self) -> Option<Timestamp> {
+        let due = self.due?;
+        Some(self.closed_until.map_or(due, |until| until.max(due)))
+    }
+
+    fn is_open(&self, now: Timestamp) -> bool {
+        self.opens().is_some_and(|at| at <= now)
+    }
 }
 
 /// A task in work.
@@ -119,6 +140,8 @@ impl Dispatch {
                 policy,
                 running: 0,
                 due: None,
+                closed_until: None,
+                refusals: 0,
             };
             (name, lane)
         });
@@ -160,10 +183,7 @@ impl Dispatch {
     /// How many tasks could be leased now.
     pub fn wish(&self, now: Timestamp) -> usize {
         let room = self.concurrency.saturating_sub(self.running.len());
-        let open = self
-            .lanes
-            .values()
-            .filter(|lane| lane.due.is_some_and(|due| due <= now));
+        let open = self.lanes.values().filter(|lane| lane.is_open(now));
         let free = open.map(|lane| lane.policy.concurrency.saturating_sub(lane.running));
         free.sum::<usize>().min(room)
     }
@@ -171,9 +191,7 @@ impl Dispatch {
     /// What to lease now, at most `room` tasks: each due queue in turn, each its share.
     pub fn wants(&mut self, now: Timestamp, room: usize) -> Vec<TaskWrite> {
         let mut room = room.min(self.concurrency.saturating_sub(self.running.len()));
-        let open = |lane: &Lane| {
-            lane.running < lane.policy.concurrency && lane.due.is_some_and(|due| due <= now)
-        };
+        let open = |lane: &Lane| lane.running < lane.policy.concurrency && lane.is_open(now);
         let names = self.lanes.iter().filter(|(_, lane)| open(lane));
         let mut names: Vec<Arc<str>> = names.map(|(name, _)| name.clone()).collect();
         let after = names.partition_point(|name| self.last.as_ref().is_some_and(|l| name <= l));
@@ -209,6 +227,8 @@ impl Dispatch {
             return;
         };
         lane.running += tasks.len();
+        lane.closed_until = None;
+        lane.refusals = 0;
         if tasks.len() < asked as usize {
             lane.due = next;
         }
@@ -218,6 +238,16 @@ impl Dispatch {
                 until: task.visible_at,
             };
             self.running.insert(task.receipt(), running);
+        }
+    }
+
+    /// The store could not answer a lease: the queue is asked again after a pause, which doubles
+    /// with each refusal in a row.
+    pub fn refused(&mut self, queue: &str, now: Timestamp) {
+        if let Some(lane) = self.lanes.get_mut(queue) {
+            let pause = REFUSED_PAUSE * (1 << lane.refusals.min(REFUSED_DOUBLINGS));
+            lane.closed_until = Some(now.plus(pause));
+            lane.refusals += 1;
         }
     }
 
@@ -258,13 +288,24 @@ impl Dispatch {
             .lanes
             .values()
             .filter(|lane| !full && lane.running < lane.policy.concurrency);
-        let dues = open.filter_map(|lane| lane.due);
-        let halves = self.running.values().filter_map(|running| {
+        let first = open.filter_map(Lane::opens).chain(self.halves()).min();
+        self.until(first, now)
+    }
+
+    /// The same for as long as no task may be leased.
+    pub fn sleep_without_room(&self, now: Timestamp) -> Duration {
+        self.until(self.halves().min(), now)
+    }
+
+    /// When half of each lease is over.
+    fn halves(&self) -> impl Iterator<Item = Timestamp> {
+        self.running.values().filter_map(|running| {
             let lane = self.lanes.get(&running.queue)?;
-            let half = lane.policy.lease / 2;
-            Some(running.until.minus(half))
-        });
-        let first = dues.chain(halves).min();
+            Some(running.until.minus(lane.policy.lease / 2))
+        })
+    }
+
+    fn until(&self, first: Option<Timestamp>, now: Timestamp) -> Duration {
         let pause = first.map_or(self.poll, |first| first.since(now));
         pause.min(self.poll)
     }

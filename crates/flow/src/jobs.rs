@@ -8,11 +8,14 @@
 mod run;
 mod ticks;
 
+pub use ticks::{ScheduleView, schedule_changed};
+
 use crate::{Handler, JOB_STATUS, Policy, Progress, Queue, status};
 use basalt_base::{BoxFuture, Error, Map, Reason, Result, Rng, Value, object_id};
-use basalt_store::{Filter, Precondition, TaskPut, TaskWrite, Test, Write, codec};
-use parking_lot::Mutex;
-use std::collections::HashMap;
+use basalt_store::{
+    FieldRef, Filter, Path, Query, ReadOptions, Record, Sort, SortKey, TaskPut, TaskWrite, Test,
+    Write, codec,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +28,8 @@ pub const TICKS_QUEUE: &str = "basalt.ticks";
 const INTERRUPTIONS_MAX: u32 = 3;
 /// How long a job may take.
 const JOB_DEADLINE: Duration = Duration::from_hours(24);
+/// What ending a job that is past its deadline may take.
+const JOB_DEADLINE_SLACK: Duration = Duration::from_mins(1);
 
 /// A run of a job, as its code sees it.
 #[derive(Clone)]
@@ -39,6 +44,8 @@ pub struct JobRun {
     pub attempt: u32,
     /// What started it: `api`, `schedule`, `manual`.
     pub source: Arc<str>,
+    /// How many hooks and jobs that started each other it is within.
+    pub depth: usize,
     /// Tells how far it is.
     pub progress: Progress,
 }
@@ -80,6 +87,10 @@ pub struct StartJob {
     pub params: Map,
     /// What starts it: `api`, `schedule`, `manual`.
     pub source: &'static str,
+    /// The schedule that it belongs to.
+    pub schedule: Option<Box<str>>,
+    /// How many hooks and jobs that started each other its start is within.
+    pub depth: usize,
 }
 
 /// What jobs need.
@@ -97,17 +108,12 @@ pub struct JobsDeps {
 #[derive(Clone)]
 pub struct Jobs {
     deps: JobsDeps,
-    /// Schedules whose next tick is known to be put, by id, with their revisions.
-    synced: Arc<Mutex<HashMap<Box<str>, u64>>>,
 }
 
 impl Jobs {
     /// Over the app's queues and code.
     pub fn new(deps: JobsDeps) -> Self {
-        Self {
-            deps,
-            synced: Arc::default(),
-        }
+        Self { deps }
     }
 
     /// The names of jobs that can be run, sorted.
@@ -123,32 +129,32 @@ impl Jobs {
     /// Starts a job and gives the id of its `_JobStatus` row; durable when it returns. Errors:
     /// `ScriptFailed` for an unknown name.
     pub async fn start(&self, job: StartJob) -> Result<String> {
-        if !self.names().iter().any(|name| **name == *job.name) {
-            return Err(Error::new(Reason::ScriptFailed, "Invalid job."));
-        }
+        self.check_name(&job.name)?;
         let id = object_id(&*self.deps.rng, 10);
         let writes = self.begin(&id, &job);
         self.deps.queue.write(writes).await?;
         Ok(id)
     }
 
+    fn check_name(&self, name: &str) -> Result<()> {
+        if self.names().iter().any(|known| **known == *name) {
+            return Ok(());
+        }
+        Err(Error::new(Reason::ScriptFailed, "Invalid job."))
+    }
+
     /// The writes that start a job.
     fn begin(&self, id: &str, job: &StartJob) -> Vec<Write> {
         let at = self.deps.queue.clock().now();
         let mut writes = status::ensure();
-        writes.push(status::running(
-            id,
-            &job.name,
-            job.params.clone(),
-            job.source,
-            at,
-        ));
+        writes.push(status::running(id, job, at));
         let text = |text: &str| Value::String(text.to_owned());
         let payload = [
             ("id", text(id)),
             ("name", text(&job.name)),
             ("source", text(job.source)),
             ("params", Value::Map(job.params.clone())),
+            ("depth", Value::Int(job.depth as i64)),
         ];
         let mut put = TaskPut::now(JOBS_QUEUE, encoded(payload), at);
         if self.deps.code.one_at_a_time(&job.name) {
@@ -161,21 +167,42 @@ impl Jobs {
     /// Marks a run as cancelled: it does not begin, or is dropped within seconds. Errors:
     /// `ObjectNotFound` when it is over or never was.
     pub async fn cancel(&self, id: &str) -> Result<()> {
+        if !self.is_running(id).await? {
+            return Err(ticks::not_found());
+        }
         let at = self.deps.queue.clock().now();
         let message = Some("The job was cancelled.".to_owned());
-        let mut write = status::finished(id, "cancelled", message, at);
-        if let Write::Record(record) = &mut write {
-            let running = Test::Eq(Value::String("running".to_owned()));
-            let running = Filter::test("status", running);
-            record.precondition = Precondition::Matches(running);
-        }
+        let write = status::finished(id, "cancelled", message, at);
         self.deps.queue.write(vec![write]).await.map(drop)
+    }
+
+    /// The last runs, newest first, at most `limit`; only those of a schedule, if one is given.
+    pub async fn runs(&self, schedule: Option<&str>, limit: u64) -> Result<Vec<Record>> {
+        let store = self.queue().store();
+        store.refresh().await?;
+        let catalogue = store.catalogue();
+        let Some(collection) = catalogue.collection(JOB_STATUS) else {
+            return Ok(Vec::new());
+        };
+        let mut query = Query::all(JOB_STATUS).limit(limit);
+        if let Some(id) = schedule {
+            if collection.field("schedule").is_none() {
+                return Ok(Vec::new());
+            }
+            query.filter = Filter::test("schedule", Test::Eq(Value::String(id.to_owned())));
+        }
+        query.sort = vec![Sort {
+            key: SortKey::Path(Path::system(FieldRef::CreatedAt)),
+            descending: true,
+        }];
+        Ok(store.find(&query, ReadOptions::default()).await?.records)
     }
 
     /// The handlers of jobs and ticks, for [`crate::Workers`].
     pub fn handlers(&self) -> Vec<(Arc<str>, Policy, Arc<dyn Handler>)> {
         let jobs = Policy {
-            deadline: JOB_DEADLINE,
+            // The handler ends a job itself, so that its row says so.
+            deadline: JOB_DEADLINE + JOB_DEADLINE_SLACK,
             ..Policy::default()
         };
         vec![
@@ -192,12 +219,11 @@ impl Jobs {
         ]
     }
 
-    /// Whether a run was cancelled.
-    async fn is_cancelled(&self, id: &str) -> bool {
-        let row = self.deps.queue.store().get(JOB_STATUS, id).await;
-        let status = row.ok().flatten();
-        let status = status.as_ref().and_then(|row| row.get("status"));
-        matches!(status, Some(Value::String(status)) if status == "cancelled")
+    /// Whether a run's row still says that it runs: one that was cancelled or removed does not.
+    async fn is_running(&self, id: &str) -> Result<bool> {
+        let row = self.deps.queue.store().get(JOB_STATUS, id).await?;
+        let status = row.as_ref().and_then(|row| row.get("status"));
+        Ok(matches!(status, Some(Value::String(status)) if status == status::RUNNING))
     }
 }
 

@@ -21,9 +21,12 @@ mod workers;
 pub use backoff::Backoff;
 pub use dispatch::{Dispatch, Policy, Verdict};
 pub use handler::{Handler, Outcome, TaskRun};
-pub use jobs::{JOBS_QUEUE, JobCode, JobRun, Jobs, JobsDeps, NoJobs, StartJob, TICKS_QUEUE};
+pub use jobs::{
+    JOBS_QUEUE, JobCode, JobRun, Jobs, JobsDeps, NoJobs, ScheduleView, StartJob, TICKS_QUEUE,
+    schedule_changed,
+};
 pub use queue::{Put, Queue};
 pub use schedule::{Plan, Rhythm};
 pub use status::{JOB_SCHEDULE, JOB_STATUS, Progress};
 pub use wake::Wake;
-pub use workers::{Workers, WorkersDeps, WorkersStats};
+pub use workers::{Stopper, Workers, WorkersDeps, WorkersStats};

@@ -73,7 +73,7 @@ impl Plan {
     /// from Sunday on); beside them `cron` and `timeZone` (an IANA name, UTC without one). Errors:
     /// `InvalidValue` with what is wrong.
     pub fn read(record: &Record) -> Result<Self> {
-        let zone = match text(record, "timeZone") {
+        let zone = match text(record, "timeZone").filter(|name| !name.is_empty()) {
             None => TimeZone::UTC,
             Some(name) => TimeZone::get(name)
                 .map_err(|_| wrong(format!("`timeZone` {name:?} is no known time zone.")))?,
@@ -152,16 +152,15 @@ fn daily(time: &str, days: Option<&Value>) -> Result<String> {
     if hour > 23 || minute > 59 || second > 59 || parts.next().is_some() {
         return Err(bad());
     }
-    let mut on = Vec::new();
-    if let Some(Value::Array(flags)) = days {
-        let set = flags.iter().take(7).enumerate();
-        let set = set.filter(|(_, flag)| number(flag).is_some_and(|n| n > 0.0));
-        on.extend(set.map(|(day, _)| day.to_string()));
-    }
-    let days = if on.is_empty() {
-        "*".to_owned()
-    } else {
-        on.join(",")
+    let Some(Value::Array(flags)) = days else {
+        return Ok(format!("{second} {minute} {hour} * * *"));
     };
-    Ok(format!("{second} {minute} {hour} * * {days}"))
+    let set = flags.iter().take(7).enumerate();
+    let set = set.filter(|(_, flag)| number(flag).is_some_and(|n| n > 0.0));
+    let on: Vec<_> = set.map(|(day, _)| day.to_string()).collect();
+    match &on[..] {
+        [] if flags.is_empty() => Ok(format!("{second} {minute} {hour} * * *")),
+        [] => Err(wrong("`daysOfWeek` names no day.")),
+        on => Ok(format!("{second} {minute} {hour} * * {}", on.join(","))),
+    }
 }

@@ -1,19 +1,27 @@
 //! Running the tasks of an app: leasing, attempts with deadlines, extensions, stopping.
 
 use crate::{Dispatch, Handler, Outcome, Policy, Queue, TaskRun, Verdict};
-use basalt_base::{Clock, Error, Reason, Result, Rng};
-use basalt_store::{QueueStand, Receipt, Task, TaskDone, TaskWrite, Write, WriteBatch, Written};
+use basalt_base::{Clock, Error, Monotonic, Reason, Result, Rng};
+use basalt_store::{Receipt, Task, TaskDone, TaskWrite, Write, WriteBatch, Written};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// How long a cancelled handler may go on.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
 /// How often an ending is written before it is left to the lease to run out.
 const ENDING_TRIES: u32 = 6;
+
+/// The shortest sleep of workers.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
+/// When to ask again how the queues stand after the store could not say.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The longest sleep where nobody has to be asked: wake-ups do not get lost there.
+const NO_POLL: Duration = Duration::from_hours(24 * 365);
 
 /// What workers need.
 #[derive(Clone)]
@@ -26,8 +34,9 @@ pub struct WorkersDeps {
     pub slots: Arc<Semaphore>,
     /// Attempts that may run at once in this app.
     pub concurrency: usize,
-    /// How often to look for what other nodes put, in case nobody tells.
-    pub poll: Duration,
+    /// How often to look for what other nodes put, in case nobody tells; `None` where there are no
+    /// others. Workers without anything to do cost nothing then.
+    pub poll: Option<Duration>,
 }
 
 /// Counts of one queue since the workers started.
@@ -41,6 +50,20 @@ pub struct WorkersStats {
     pub dead: u64,
     /// Attempts whose lease somebody else had taken when they ended.
     pub stale: u64,
+}
+
+/// A place in the line for a slot.
+type Turn = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+
+/// What asking for tasks came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// None were due, or there was no room.
+    NotAsked,
+    /// There were none, or the store could not say.
+    Nothing,
+    /// At least one runs now.
+    Some,
 }
 
 type Handlers = BTreeMap<Arc<str>, (Policy, Arc<dyn Handler>)>;
@@ -80,9 +103,30 @@ impl Workers {
         self.stats.lock().clone()
     }
 
+    /// A way to make a stop that goes on end sooner.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.stop.clone())
+    }
+
     /// Counts by queue.
     pub fn stats(&self) -> BTreeMap<Arc<str>, WorkersStats> {
         self.stats.lock().clone()
+    }
+}
+
+/// Tells workers to stop, once or again with less patience.
+#[derive(Clone, Debug)]
+pub struct Stopper(watch::Sender<Option<Duration>>);
+
+impl Stopper {
+    /// What runs may go on for `grace` from now on.
+    pub fn stop(&self, grace: Duration) {
+        self.0.send_replace(Some(grace));
+    }
+
+    /// Whether the workers still run.
+    pub fn is_of_use(&self) -> bool {
+        self.0.receiver_count() > 0
     }
 }
 
@@ -99,7 +143,11 @@ struct Runner {
     slots: Arc<Semaphore>,
     handlers: Handlers,
     dispatch: Dispatch,
-    poll: Duration,
+    poll: Option<Duration>,
+    /// When to ask how the queues stand; `None` for never again.
+    look: Option<Monotonic>,
+    /// A slot that was waited for.
+    slot: Option<OwnedSemaphorePermit>,
     /// Attempts under way, each with its way to be cancelled.
     running: HashMap<Receipt, watch::Sender<bool>>,
     ended: (
@@ -117,8 +165,10 @@ impl Runner {
         let policies = handlers
             .iter()
             .map(|(name, (policy, _))| (name.clone(), *policy));
-        let dispatch = Dispatch::new(policies, deps.concurrency, deps.poll);
+        let poll = deps.poll.unwrap_or(NO_POLL);
+        let dispatch = Dispatch::new(policies, deps.concurrency, poll);
         let clock = Arc::clone(deps.queue.clock());
+        let look = Some(clock.monotonic());
         let shared = Shared {
             queue: deps.queue,
             rng: deps.rng,
@@ -131,6 +181,8 @@ impl Runner {
             handlers,
             dispatch,
             poll: deps.poll,
+            look,
+            slot: None,
             running: HashMap::new(),
             // Bounded by the attempts under way.
             ended: mpsc::unbounded_channel(),
@@ -138,53 +190,76 @@ impl Runner {
     }
 
     async fn run(mut self, mut stop: watch::Receiver<Option<Duration>>) {
-        let mut looked = None;
+        // Kept until it is this app's turn: who leaves the line goes to its end.
+        let mut turn: Option<Turn> = None;
         loop {
             if stop.borrow().is_some() {
                 break;
             }
-            let now = self.shared.clock.monotonic();
-            if looked.is_none_or(|at| now.since(at) >= self.poll) {
-                looked = Some(now);
-                self.look().await;
-            }
+            self.look().await;
             let taken = self.take().await;
-            let pause = self.dispatch.sleep(self.shared.clock.now());
-            let wish = self.dispatch.wish(self.shared.clock.now());
-            if taken > 0 && wish > 0 && self.slots.available_permits() > 0 {
+            let now = self.shared.clock.now();
+            let wishes = self.dispatch.wish(now) > 0;
+            let pause = if !wishes {
+                turn = None;
+                self.dispatch.sleep(now)
+            } else if taken == Taken::Nothing {
+                // There was nothing after all: not at once again.
+                LEAST_PAUSE
+            } else if self.slots.available_permits() > 0 {
                 continue;
-            }
-            let slots = Arc::clone(&self.slots);
+            } else {
+                turn.get_or_insert_with(|| Box::pin(Arc::clone(&self.slots).acquire_owned()));
+                self.dispatch.sleep_without_room(now)
+            };
+            let pause = self.look.map_or(pause, |at| {
+                pause.min(at.since(self.shared.clock.monotonic()))
+            });
+            let pause = pause.max(LEAST_PAUSE);
             let wake = Arc::clone(self.shared.queue.wake());
             tokio::select! {
                 () = wake.changed() => {}
                 receipt = self.ended.1.recv() => self.forget(receipt),
-                permit = slots.acquire_owned(), if wish > 0 => drop(permit),
-                () = tokio::time::sleep(pause.max(Duration::from_millis(1))) => {}
+                slot = wait(&mut turn) => {
+                    turn = None;
+                    self.slot = slot;
+                }
+                () = tokio::time::sleep(pause) => {}
                 _ = stop.changed() => {}
             }
         }
-        let grace = *stop.borrow();
-        self.drain(grace.unwrap_or_default()).await;
+        drop(turn);
+        self.slot = None;
+        self.drain(stop).await;
     }
 
-    /// Asks the store how the queues stand.
+    /// Asks the store how the queues stand, when it is time to.
     async fn look(&mut self) {
+        let now = self.shared.clock.monotonic();
+        if self.look.is_none_or(|at| now < at) {
+            return;
+        }
         match self.shared.queue.stands().await {
-            Ok(stands) => self.dispatch.stands(&stands),
-            Err(error) => tracing::warn!(?error, "the queues can't be read"),
+            Ok(stands) => {
+                self.dispatch.stands(&stands);
+                self.look = self.poll.map(|poll| now.after(poll));
+            }
+            Err(error) => {
+                tracing::warn!(?error, "the queues can't be read");
+                self.look = Some(now.after(LOOK_AGAIN));
+            }
         }
     }
 
-    /// Hears the news, extends leases, leases what is due and starts it; says how many.
-    async fn take(&mut self) -> usize {
+    /// Hears the news, extends leases, leases what is due and starts it.
+    async fn take(&mut self) -> Taken {
         for (queue, due) in self.shared.queue.wake().take() {
             self.dispatch.due(&queue, due);
         }
         self.extend().await;
         let now = self.shared.clock.now();
-        let mut permits = Vec::new();
         let wish = self.dispatch.wish(now);
+        let mut permits: Vec<_> = self.slot.take().into_iter().collect();
         while permits.len() < wish
             && let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned()
         {
@@ -192,7 +267,7 @@ impl Runner {
         }
         let wants = self.dispatch.wants(now, permits.len());
         if wants.is_empty() {
-            return 0;
+            return Taken::NotAsked;
         }
         let before = self.running.len();
         let batches = wants.iter().cloned();
@@ -203,15 +278,26 @@ impl Runner {
             Ok(answers) => answers,
             Err(error) => {
                 tracing::warn!(?error, "tasks can't be leased");
-                // Not at once again: the store is in trouble.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                return 0;
+                for want in &wants {
+                    self.refused(want);
+                }
+                return Taken::Nothing;
             }
         };
         for (want, answer) in wants.into_iter().zip(answers) {
             self.leased(want, answer, &mut permits).await;
         }
-        self.running.len() - before
+        if self.running.len() > before {
+            Taken::Some
+        } else {
+            Taken::Nothing
+        }
+    }
+
+    fn refused(&mut self, want: &TaskWrite) {
+        if let TaskWrite::Lease { queue, .. } = want {
+            self.dispatch.refused(queue, self.shared.clock.now());
+        }
     }
 
     async fn leased(
@@ -220,7 +306,7 @@ impl Runner {
         answer: Result<Vec<Written>>,
         permits: &mut Vec<OwnedSemaphorePermit>,
     ) {
-        let TaskWrite::Lease { queue, count, .. } = want else {
+        let TaskWrite::Lease { queue, count, .. } = &want else {
             return;
         };
         let done = match answer {
@@ -231,18 +317,28 @@ impl Runner {
             }
         };
         let Some(Written::Task(TaskDone::Leased { tasks, buried })) = done else {
-            return;
+            return self.refused(&want);
         };
         if !buried.is_empty() {
             let mut stats = self.shared.stats.lock();
             stats.entry(queue.clone()).or_default().dead += buried.len() as u64;
         }
-        let mut next = None;
-        if tasks.len() < count as usize {
-            let stand = self.shared.queue.store().queue(&queue).await;
-            next = stand.ok().and_then(|stand: QueueStand| stand.next_due);
+        let mut stand = Ok(None);
+        if tasks.len() < *count as usize {
+            stand = self.shared.queue.store().queue(queue).await.map(Some);
         }
-        self.dispatch.leased(&queue, count, &tasks, next);
+        match stand {
+            Ok(stand) => {
+                let next = stand.and_then(|stand| stand.next_due);
+                self.dispatch.leased(queue, *count, &tasks, next);
+            }
+            Err(error) => {
+                tracing::warn!(?error, %queue, "a queue can't be read");
+                let now = self.shared.clock.now();
+                self.dispatch.leased(queue, *count, &tasks, Some(now));
+                self.dispatch.refused(queue, now);
+            }
+        }
         for task in tasks {
             // As many were asked for as there are permits.
             if let Some(permit) = permits.pop() {
@@ -297,11 +393,14 @@ impl Runner {
     }
 
     /// Lets attempts finish, and gives back what does not.
-    async fn drain(&mut self, grace: Duration) {
-        let end = self.shared.clock.monotonic().after(grace);
+    async fn drain(&mut self, mut stop: watch::Receiver<Option<Duration>>) {
+        let begun = self.shared.clock.monotonic();
+        let grace = stop.borrow_and_update().unwrap_or_default();
+        let mut end = begun.after(grace);
         let mut told = false;
         while !self.running.is_empty() {
-            let rest = end.since(self.shared.clock.monotonic());
+            let now = self.shared.clock.monotonic();
+            let rest = end.since(now);
             if rest.is_zero() && !told {
                 told = true;
                 for cancel in self.running.values() {
@@ -311,13 +410,26 @@ impl Runner {
             let pause = if told {
                 CANCEL_GRACE
             } else {
-                rest.min(self.poll)
+                let halves = self.dispatch.sleep_without_room(self.shared.clock.now());
+                rest.min(halves).max(LEAST_PAUSE)
             };
             tokio::select! {
                 receipt = self.ended.1.recv() => self.forget(receipt),
+                Ok(()) = stop.changed() => {
+                    let grace = stop.borrow_and_update().unwrap_or_default();
+                    end = end.min(self.shared.clock.monotonic().after(grace));
+                }
                 () = tokio::time::sleep(pause) => self.extend().await,
             }
         }
+    }
+}
+
+/// Waits until it is this app's turn to have a slot.
+async fn wait(turn: &mut Option<Turn>) -> Option<OwnedSemaphorePermit> {
+    match turn {
+        Some(turn) => turn.await.ok(),
+        None => std::future::pending().await,
     }
 }
 

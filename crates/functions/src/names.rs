@@ -58,9 +58,11 @@ pub(crate) fn refusal(kind: EventKind, collection: &str) -> Option<&'static str>
             Some("Only @Connect is allowed for the beforeConnect trigger.")
         }
         // What keeps the server's own state must not depend on code outside of it.
-        (_, "_Hooks" | "_Idempotency" | "_JobStatus" | "_GlobalConfig" | "_GraphQLConfig") => {
-            Some("This class takes no triggers.")
-        }
+        (
+            _,
+            "_Hooks" | "_Idempotency" | "_JobSchedule" | "_JobStatus" | "_GlobalConfig"
+            | "_GraphQLConfig",
+        ) => Some("This class takes no triggers."),
         _ => None,
     }
 }

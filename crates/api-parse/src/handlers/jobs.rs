@@ -27,6 +27,8 @@ pub async fn start(req: &Req<'_>) -> Result<Reply> {
         name: name.into(),
         params,
         source: "api",
+        schedule: None,
+        depth: req.call.depth,
     };
     let id = req.app.jobs.start(job).await?;
     Ok(Reply {
@@ -94,13 +96,6 @@ fn schedule<'r>(req: &Req<'r>) -> Result<Result<Object<'r>, Reply>> {
     Ok(Ok(schedule))
 }
 
-/// Has the schedules' next ticks put; the regular look does it later when this fails.
-async fn sync(req: &Req<'_>) {
-    if let Err(error) = req.app.jobs.sync().await {
-        tracing::warn!(?error, "schedules can't be read");
-    }
-}
-
 /// A new schedule.
 pub async fn create(req: &Req<'_>) -> Result<Reply> {
     req.check_write("schedule a job")?;
@@ -110,7 +105,6 @@ pub async fn create(req: &Req<'_>) -> Result<Reply> {
     };
     let create = decode::create(&req.cx(), JOB_SCHEDULE, &schedule)?;
     let done = req.app.data.create(req.call, create).await?;
-    sync(req).await;
     let mut body = Vec::with_capacity(96);
     encode::created(&mut body, &done, req.files());
     let location = objects::location(req, JOB_SCHEDULE, &done.record.id);
@@ -126,7 +120,6 @@ pub async fn update(req: &Req<'_>) -> Result<Reply> {
     };
     let update = decode::update(&req.cx(), JOB_SCHEDULE, req.arg(0), &schedule)?;
     let done = req.app.data.update(req.call, update).await?;
-    sync(req).await;
     let mut body = br#"{"response":"#.to_vec();
     encode::updated(&mut body, &done, req.files());
     body.push(b'}');

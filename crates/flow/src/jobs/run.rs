@@ -1,9 +1,8 @@
 //! Running a job's task.
 
-use super::{INTERRUPTIONS_MAX, JobRun, Jobs, decoded, text};
+use super::{INTERRUPTIONS_MAX, JOB_DEADLINE, JobRun, Jobs, decoded, text};
 use crate::{Handler, Outcome, Progress, TaskRun, status};
 use basalt_base::{BoxFuture, Value};
-use basalt_store::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -11,6 +10,9 @@ use std::time::Duration;
 
 /// How often a running job looks whether it was cancelled.
 const CANCEL_POLL: Duration = Duration::from_secs(1);
+
+/// How long to wait when the store can't say whether a job was cancelled.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct JobHandler(pub(super) Jobs);
 
@@ -26,22 +28,32 @@ impl JobHandler {
             return Outcome::Dead("The task is no run of a job.".to_owned());
         };
         let id = job.id.clone();
+        match self.0.is_running(&id).await {
+            Ok(true) => {}
+            Ok(false) => return Outcome::Done(Vec::new()),
+            Err(error) => {
+                tracing::warn!(?error, "a job's row can't be read");
+                return Outcome::Later(STORE_PAUSE);
+            }
+        }
         if run.task.attempts > INTERRUPTIONS_MAX {
             let message = "The job was interrupted too often.".to_owned();
             return self.finished(&id, "failed", Some(message));
         }
-        if self.0.is_cancelled(&id).await {
-            return Outcome::Done(Vec::new());
-        }
         let mut working = pin!(guarded(self.0.deps.code.run(job)));
+        let mut deadline = pin!(tokio::time::sleep(JOB_DEADLINE));
         loop {
             tokio::select! {
                 ended = &mut working => return match ended {
                     Ok(message) => self.finished(&id, "succeeded", message),
                     Err(message) => self.finished(&id, "failed", Some(message)),
                 },
+                () = &mut deadline => {
+                    let message = "The job ran past its deadline.".to_owned();
+                    return self.finished(&id, "failed", Some(message));
+                }
                 () = tokio::time::sleep(CANCEL_POLL) => {
-                    if self.0.is_cancelled(&id).await {
+                    if let Ok(false) = self.0.is_running(&id).await {
                         return Outcome::Done(Vec::new());
                     }
                 }
@@ -62,6 +74,10 @@ impl JobHandler {
             params,
             attempt: run.task.attempts,
             source: text(&map, "source")?,
+            depth: match map.get("depth") {
+                Some(Value::Int(depth)) => usize::try_from(*depth).unwrap_or(usize::MAX),
+                _ => 0,
+            },
             progress: Progress {
                 queue: self.0.deps.queue.clone(),
                 id: id.clone(),
@@ -70,11 +86,11 @@ impl JobHandler {
         })
     }
 
+    /// The end of a run. If it was cancelled at the same moment, this is refused, and the next
+    /// attempt sees it.
     fn finished(&self, id: &str, word: &str, message: Option<String>) -> Outcome {
         let at = self.0.deps.queue.clock().now();
-        let mut writes: Vec<Write> = status::ensure();
-        writes.push(status::finished(id, word, message, at));
-        Outcome::Done(writes)
+        Outcome::Done(vec![status::finished(id, word, message, at)])
     }
 }
 

@@ -1,7 +1,7 @@
 //! Schedules: one task ahead of each, its next tick.
 
 use super::{Jobs, StartJob, decoded, encoded, text};
-use crate::{Handler, JOB_SCHEDULE, JOBS_QUEUE, Outcome, Plan, Rhythm, TICKS_QUEUE, TaskRun};
+use crate::{Handler, JOB_SCHEDULE, Outcome, Plan, Rhythm, TICKS_QUEUE, TaskRun};
 use basalt_base::{BoxFuture, Error, Map, Reason, Result, Timestamp, Value, object_id};
 use basalt_store::{
     Action, Dedupe, FieldDef, FieldOp, FieldType, Hold, Op, Path, Precondition, Query, ReadOptions,
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How long a tick is remembered: a clock that is set back by less runs none twice.
 const TICK_WINDOW: Duration = Duration::from_hours(7 * 24);
+/// When to read schedules again after the store could not.
+const SYNC_AGAIN: Duration = Duration::from_secs(2);
 /// Most schedules of an app.
 const SCHEDULES_MAX: u64 = 10_000;
 /// The fields that decide when a schedule runs.
@@ -97,119 +99,177 @@ fn tick(record: &Record, at: Timestamp, now: Timestamp) -> Write {
     Write::Task(TaskWrite::Put(put))
 }
 
+/// Steps that set a field of a schedule.
+fn set(id: &str, (name, ty): (&str, FieldType), value: Value, at: Timestamp) -> Vec<Write> {
+    let field = Write::Schema(SchemaChange::EnsureField {
+        collection: JOB_SCHEDULE.into(),
+        field: FieldDef::new(name, ty),
+    });
+    let row = Write::Record(RecordWrite {
+        collection: JOB_SCHEDULE.into(),
+        id: id.into(),
+        precondition: Precondition::None,
+        action: Action::Update {
+            ops: vec![FieldOp {
+                path: Path::dotted(name),
+                op: Op::Set(value),
+            }],
+            acl: None,
+            upsert: false,
+        },
+        at,
+    });
+    vec![field, row]
+}
+
+/// What to write in the same transaction as a new or changed schedule, so that its next tick is
+/// put, on whichever node and however soon a crash comes.
+pub fn schedule_changed(id: &str, now: Timestamp) -> Write {
+    let payload = encoded([("changed", Value::String(id.to_owned()))]);
+    Write::Task(TaskWrite::Put(TaskPut::now(TICKS_QUEUE, payload, now)))
+}
+
+/// A schedule as operators see it.
+#[derive(Clone, Debug)]
+pub struct ScheduleView {
+    /// Its row.
+    pub record: Record,
+    /// When it runs next; `None` when it is paused or over.
+    pub next: Option<Timestamp>,
+    /// Why it can't run.
+    pub error: Option<String>,
+}
+
 impl TickHandler {
-    /// The writes of a tick that is due: those of a schedule that is gone or changed are none.
+    /// The writes of a tick that is due, or of a schedule that changed: those of one that is gone
+    /// are none.
     async fn tick(&self, run: &TaskRun) -> Result<Vec<Write>> {
         let jobs = &self.0;
         let map = decoded(&run.task.payload).unwrap_or_default();
-        let id = text(&map, "schedule").unwrap_or_default();
+        let changed = text(&map, "changed");
+        let id = changed.clone().or_else(|| text(&map, "schedule"));
+        let id = id.unwrap_or_default();
         let Some(record) = jobs.deps.queue.store().get(JOB_SCHEDULE, &id).await? else {
             return Ok(Vec::new());
         };
+        if changed.is_some() {
+            let now = jobs.deps.queue.clock().now();
+            return Ok(planned(&record, now).into_iter().collect());
+        }
         if is_paused(&record) || text(&map, "print").as_deref() != Some(&*fingerprint(&record)) {
             return Ok(Vec::new());
         }
         let now = jobs.deps.queue.clock().now();
-        let mut writes = jobs.begin_scheduled(&record, "schedule");
-        let collection = || JOB_SCHEDULE.into();
-        writes.push(Write::Schema(SchemaChange::EnsureField {
-            collection: collection(),
-            field: FieldDef::new("lastRun", FieldType::Number),
-        }));
-        writes.push(Write::Record(RecordWrite {
-            collection: collection(),
-            id: record.id.clone(),
-            precondition: Precondition::None,
-            action: Action::Update {
-                ops: vec![FieldOp {
-                    path: Path::dotted("lastRun"),
-                    op: Op::Set(Value::Int(now.millis())),
-                }],
-                acl: None,
-                upsert: false,
-            },
-            at: now,
-        }));
+        let run_id = object_id(&*jobs.deps.rng, 10);
+        let mut writes = jobs.begin_scheduled(&run_id, &record, "schedule");
+        let last_run = Value::Int(now.millis());
+        writes.extend(set(&id, ("lastRun", FieldType::Number), last_run, now));
         let next = Plan::read(&record)?.next(now.max(run.task.visible_at.min(now)));
         writes.extend(next.map(|at| tick(&record, at, now)));
         Ok(writes)
     }
 }
 
+/// The next tick of a schedule that is new or was changed.
+fn planned(record: &Record, now: Timestamp) -> Option<Write> {
+    if is_paused(record) || job_name(record).is_none() {
+        return None;
+    }
+    match Plan::read(record) {
+        Ok(plan) => first(&plan, record, now).map(|at| tick(record, at, now)),
+        Err(error) => {
+            tracing::warn!(schedule = %record.id, ?error, "a schedule can't run");
+            None
+        }
+    }
+}
+
+pub(super) fn not_found() -> Error {
+    Error::new(Reason::ObjectNotFound, "Object not found.")
+}
+
 impl Jobs {
-    fn begin_scheduled(&self, record: &Record, source: &'static str) -> Vec<Write> {
-        let id = object_id(&*self.deps.rng, 10);
+    fn begin_scheduled(&self, run_id: &str, record: &Record, source: &'static str) -> Vec<Write> {
         let job = StartJob {
             name: job_name(record).unwrap_or_default().into(),
             params: params(record),
             source,
+            schedule: Some(record.id.clone()),
+            depth: 0,
         };
-        self.begin(&id, &job)
+        self.begin(run_id, &job)
     }
 
-    /// Runs a schedule's job now, whatever its rhythm says. Errors: `ObjectNotFound`.
-    pub async fn start_schedule(&self, id: &str) -> Result<()> {
-        let Some(record) = self.deps.queue.store().get(JOB_SCHEDULE, id).await? else {
-            return Err(Error::new(Reason::ObjectNotFound, "Object not found."));
-        };
-        let writes = self.begin_scheduled(&record, "manual");
-        debug_assert!(!writes.is_empty(), "{JOBS_QUEUE} gets a task");
+    async fn schedule(&self, id: &str) -> Result<Record> {
+        let found = self.deps.queue.store().get(JOB_SCHEDULE, id).await?;
+        found.ok_or_else(not_found)
+    }
+
+    /// Runs a schedule's job now, whatever its rhythm says, and gives the id of its `_JobStatus`
+    /// row. Errors: `ObjectNotFound`; `ScriptFailed` when there is no such job.
+    pub async fn start_schedule(&self, id: &str) -> Result<String> {
+        let record = self.schedule(id).await?;
+        self.check_name(job_name(&record).unwrap_or_default())?;
+        let run_id = object_id(&*self.deps.rng, 10);
+        let writes = self.begin_scheduled(&run_id, &record, "manual");
+        self.deps.queue.write(writes).await?;
+        Ok(run_id)
+    }
+
+    /// Pauses a schedule or lets it go on. Errors: `ObjectNotFound`.
+    pub async fn pause_schedule(&self, id: &str, paused: bool) -> Result<()> {
+        self.schedule(id).await?;
+        let now = self.deps.queue.clock().now();
+        let mut writes = set(id, ("paused", FieldType::Boolean), Value::Bool(paused), now);
+        writes.push(schedule_changed(id, now));
         self.deps.queue.write(writes).await.map(drop)
     }
 
-    /// Puts the next tick of every schedule that changed. Cheap when none did.
-    pub async fn sync(&self) -> Result<()> {
+    async fn records(&self) -> Result<Vec<Record>> {
         let store = self.deps.queue.store();
+        store.refresh().await?;
         if store.catalogue().collection(JOB_SCHEDULE).is_none() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let query = Query::all(JOB_SCHEDULE).limit(SCHEDULES_MAX);
-        let found = store.find(&query, ReadOptions::default()).await?.records;
-        let now = self.deps.queue.clock().now();
-        let mut writes = Vec::new();
-        let mut revs = Vec::new();
-        for record in &found {
-            if self.synced.lock().get(&record.id) == Some(&record.rev) {
-                continue;
-            }
-            revs.push((record.id.clone(), record.rev));
-            if is_paused(record) || job_name(record).is_none() {
-                continue;
-            }
-            match Plan::read(record) {
-                Ok(plan) => {
-                    let next = first(&plan, record, now);
-                    writes.extend(next.map(|at| tick(record, at, now)));
-                }
-                Err(error) => tracing::warn!(schedule = %record.id, ?error, "a schedule can't run"),
-            }
-        }
-        if !writes.is_empty() {
-            self.deps.queue.write(writes).await?;
-        }
-        let mut synced = self.synced.lock();
-        synced.retain(|id, _| found.iter().any(|record| record.id == *id));
-        synced.extend(revs);
-        Ok(())
+        Ok(store.find(&query, ReadOptions::default()).await?.records)
     }
 
-    /// Keeps the ticks of schedules put until the future is dropped; looks every `poll` whether
-    /// something changed.
-    pub async fn keep_synced(&self, poll: Duration) {
-        let mut seen = None;
-        loop {
-            let store = self.deps.queue.store();
-            if let Err(error) = store.refresh().await {
-                tracing::warn!(?error, "the store can't be asked for news");
+    /// All schedules with their next ticks.
+    pub async fn schedules(&self) -> Result<Vec<ScheduleView>> {
+        let now = self.deps.queue.clock().now();
+        let view = |record: Record| {
+            let plan = match job_name(&record) {
+                Some(_) => Plan::read(&record),
+                None => Err(Error::new(Reason::InvalidValue, "`jobName` is missing.")),
+            };
+            let next = plan.as_ref().ok().and_then(|plan| plan.next(now));
+            ScheduleView {
+                next: next.filter(|_| !is_paused(&record)),
+                error: plan.err().map(|error| error.message().to_owned()),
+                record,
             }
-            let position = store.position();
-            if seen != Some(position) {
-                match self.sync().await {
-                    Ok(()) => seen = Some(position),
-                    Err(error) => tracing::warn!(?error, "schedules can't be read"),
-                }
-            }
-            tokio::time::sleep(poll).await;
+        };
+        Ok(self.records().await?.into_iter().map(view).collect())
+    }
+
+    /// Puts the next tick of every schedule that has none, for those that were made without
+    /// [`schedule_changed`], by an import for instance.
+    pub async fn sync(&self) -> Result<()> {
+        let now = self.deps.queue.clock().now();
+        let records = self.records().await?;
+        let writes: Vec<_> = records.iter().filter_map(|r| planned(r, now)).collect();
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.deps.queue.write(writes).await.map(drop)
+    }
+
+    /// The same, until the store could do it.
+    pub async fn sync_soon(&self) {
+        while let Err(error) = self.sync().await {
+            tracing::warn!(?error, "schedules can't be read");
+            tokio::time::sleep(SYNC_AGAIN).await;
         }
     }
 }

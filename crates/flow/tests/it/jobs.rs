@@ -52,6 +52,8 @@ fn start(name: &str) -> StartJob {
         name: name.into(),
         params,
         source: "api",
+        schedule: None,
+        depth: 0,
     }
 }
 

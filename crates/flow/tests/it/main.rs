@@ -7,6 +7,9 @@
 )]
 
 mod jobs;
+mod memory;
+mod patience;
 mod plans;
+mod runs;
 mod simulator;
 mod workers;

@@ -71,6 +71,11 @@ fn rhythms() {
             "2026-11-20T10:30:00Z",
             &["2026-11-23T10:30:00Z", "2026-11-27T10:30:00Z"],
         ),
+        (
+            r#"{"timeOfDay":"10:30","daysOfWeek":[],"timeZone":""}"#,
+            "2026-11-20T10:30:00Z",
+            &["2026-11-21T10:30:00Z"],
+        ),
         // Berlin skips 02:30 on 29 March 2026 and has it twice on 25 October 2026.
         (
             r#"{"cron":"30 2 * * *","timeZone":"Europe/Berlin"}"#,
@@ -109,6 +114,7 @@ fn what_makes_no_sense_is_refused() {
         r#"{"startAfter":"tomorrow"}"#,
         r#"{"timeOfDay":"25:00"}"#,
         r#"{"timeOfDay":"1:2:3:4"}"#,
+        r#"{"timeOfDay":"10:30","daysOfWeek":[0,0,0,0,0,0,0]}"#,
     ] {
         assert!(Plan::read(&schedule(fields)).is_err(), "{fields}");
     }

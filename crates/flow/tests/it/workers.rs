@@ -33,7 +33,7 @@ impl Bench {
             rng: Arc::new(OsRng),
             slots: Arc::new(Semaphore::new(8)),
             concurrency: 8,
-            poll: Duration::from_mins(1),
+            poll: None,
         }
     }
 

@@ -9,6 +9,7 @@ use basalt_base::{BoxFuture, Map, Result, Value};
 use basalt_data::{
     Call, Event, EventKind, FieldChange, Found, Hooks, NewObject, ObjectQuery, Verdict,
 };
+use basalt_flow::{JOB_SCHEDULE, schedule_changed};
 use basalt_store::{Record, Write};
 use std::sync::Arc;
 
@@ -25,9 +26,15 @@ impl Hooks for Functions {
 
     fn promises(&self, kind: EventKind, collection: &str) -> bool {
         self.inner.registry.load().promises(kind, collection)
+            || (kind == EventKind::AfterSave && collection == JOB_SCHEDULE)
     }
 
     fn promise<'a>(&'a self, call: &'a Call, event: Event) -> BoxFuture<'a, Result<Vec<Write>>> {
+        if &*event.collection == JOB_SCHEDULE {
+            // Its next tick must not depend on this server's life.
+            let changed = schedule_changed(&event.object.id, self.inner.deps.clock.now());
+            return Box::pin(async move { Ok(vec![changed]) });
+        }
         Box::pin(self.inner.promise(call, event))
     }
 
