@@ -25,6 +25,8 @@ pub struct NewHook {
     pub validator: Option<Value>,
     /// Whether an after-hook that fails is tried again until it succeeds.
     pub durable: bool,
+    /// Whether runs of this function as a job wait for each other.
+    pub one_at_a_time: bool,
 }
 
 impl NewHook {
@@ -48,6 +50,9 @@ impl NewHook {
                 "only afterSave and afterDelete of a class can be durable",
             ));
         }
+        if self.one_at_a_time && !matches!(self.on, On::Function(_)) {
+            return Err(errors::declaration("only functions can be one at a time"));
+        }
         if outside::is_callable(&self.url) {
             Ok(())
         } else {
@@ -67,6 +72,8 @@ pub struct Hook {
     pub declared_validator: Option<Value>,
     /// Whether an after-hook that fails is tried again until it succeeds.
     pub durable: bool,
+    /// Whether runs of this function as a job wait for each other.
+    pub one_at_a_time: bool,
     pub(crate) validator: Option<Validator>,
     /// Its row.
     pub(crate) id: Box<str>,

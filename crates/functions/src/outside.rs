@@ -10,10 +10,10 @@ mod resolve;
 pub use resolve::{Resolver, SystemResolver};
 
 use crate::Egress;
-use basalt_base::Result;
+use basalt_base::{Error, Reason, Result, Secret};
 use bytes::Bytes;
 use connect::Connector;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -109,6 +109,33 @@ impl Outside {
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .build(connector);
         Self { client, options }
+    }
+
+    /// One request of an operator to a server of their own, as a program does on their behalf: the
+    /// status and the body of the answer; redirects are not followed. Errors: `InvalidValue` for the
+    /// address, `StoreUnavailable` when nobody answers.
+    pub async fn ask(
+        &self,
+        method: Method,
+        url: &str,
+        token: &Secret,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), Error> {
+        let malformed = || Error::new(Reason::InvalidValue, "The server's address is malformed.");
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = parse(url).ok_or_else(malformed)?;
+        let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()));
+        let bearer = bearer.map_err(|_| malformed())?;
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        let silent = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Error::new(Reason::StoreUnavailable, "The server does not answer.").with_source(error)
+        };
+        let answer = self.client.request(request).await;
+        let (head, body) = answer.map_err(|error| silent(error.into()))?.into_parts();
+        let body = Limited::new(body, self.options.answer_bytes_max);
+        let body = body.collect().await.map_err(silent)?;
+        Ok((head.status, body.to_bytes()))
     }
 
     /// Posts JSON. `secret` headers go to the first host only, not along with a redirect to

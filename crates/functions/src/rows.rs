@@ -21,6 +21,7 @@ const TRIGGER: &str = "triggerName";
 const URL: &str = "url";
 const VALIDATOR: &str = "validator";
 const DURABLE: &str = "durable";
+const ONE_AT_A_TIME: &str = "oneAtATime";
 
 const FIELDS: &[(&str, FieldType)] = &[
     (FUNCTION, FieldType::String),
@@ -29,6 +30,7 @@ const FIELDS: &[(&str, FieldType)] = &[
     (URL, FieldType::String),
     (VALIDATOR, FieldType::Object),
     (DURABLE, FieldType::Boolean),
+    (ONE_AT_A_TIME, FieldType::Boolean),
 ];
 
 /// All hooks of an app. A row that makes no sense is left out and logged.
@@ -63,15 +65,14 @@ fn of_record(record: &Record, wire: &dyn Wire) -> Option<Hook> {
         Some(declared) => Some(wire.validator(declared).ok()?),
         None => None,
     };
+    let says = |name: &str| record.get(name).and_then(Value::as_bool).unwrap_or(false);
     Some(Hook {
         on,
         url: text(URL)?.into(),
         declared_validator,
         validator,
-        durable: record
-            .get(DURABLE)
-            .and_then(Value::as_bool)
-            .unwrap_or(false),
+        durable: says(DURABLE),
+        one_at_a_time: says(ONE_AT_A_TIME),
         id: record.id.clone(),
     })
 }
@@ -145,6 +146,7 @@ fn fields(hook: &NewHook) -> Vec<(Arc<str>, Value)> {
     let validator = hook.validator.clone().unwrap_or(Value::Null);
     fields.push((VALIDATOR.into(), validator));
     fields.push((DURABLE.into(), Value::Bool(hook.durable)));
+    fields.push((ONE_AT_A_TIME.into(), Value::Bool(hook.one_at_a_time)));
     fields
 }
 

@@ -1,6 +1,6 @@
 //! The apps of this server: from the settings and from the registry, opened on first use.
 
-use crate::background::{self, Background};
+use crate::background::{self, Background, Closing};
 use crate::cluster::{AGE_MAX, Cluster, Following, feed};
 use crate::config::{AppSettings, Mode, Settings, invalid, is_app_id};
 use crate::keys::{self, AppKeys, KeyStore};
@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use basalt_api_admin::{AdminApps, AppSummary, LogsAsked, MadeApp, NewApp};
 use basalt_api_parse::{App, Apps, ParseWire};
 use basalt_base::{
-    AppId, BoxFuture, Clock, Error, Map, Monotonic, Reason, Result, Rng, Secret, Value,
+    AppId, BoxFuture, Clock, Error, Map, Monotonic, Reason, Result, Rng, Secret, Timestamp, Value,
 };
 use basalt_data::{Data, Deps};
 use basalt_feed::FeedView;
@@ -22,6 +22,8 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
 
 /// What apps are made from.
 #[derive(Clone)]
@@ -53,6 +55,10 @@ pub(crate) struct AppTable {
     /// Whether open apps run tasks: only in a server.
     runs_tasks: AtomicBool,
     shared: background::Shared,
+    /// Apps that are being closed.
+    closing: Closing,
+    /// Told when an app may have to be woken at another time.
+    pub(crate) wakes: Arc<Notify>,
 }
 
 /// One app, open or not.
@@ -69,10 +75,16 @@ struct Entry {
     used: AtomicU64,
     /// The work of the open app that no request asked for.
     background: Mutex<Option<Background>>,
+    /// Whether another entry took its place: nobody is to open it any more.
+    retired: AtomicBool,
+    /// Whether the registry's hint says that the app has to be looked at.
+    marked: AtomicBool,
+    /// How often it is being closed right now.
+    closings: AtomicUsize,
 }
 
-/// How long the tasks of an app that is closed may go on.
-const CLOSE_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+/// The hint of an app that has nothing to do: the last second of the year 9999.
+const NEVER_MS: i64 = 253_402_300_799_000;
 
 /// Names in an app's row of the registry.
 pub(crate) const DECLARED: &str = "declared";
@@ -98,6 +110,7 @@ impl AppTable {
         registers: bool,
     ) -> Result<Self> {
         let looked = Mutex::new(parts.clock.monotonic());
+        let shared = background::Shared::new(parts.cluster.is_shared());
         let mut rows = parts.store.system().apps().await?;
         let unfinished = rows.iter().filter(|row| is_unfinished(row));
         let unfinished: Vec<_> = unfinished
@@ -113,7 +126,9 @@ impl AppTable {
             registry: tokio::sync::Mutex::default(),
             looked,
             runs_tasks: AtomicBool::new(false),
-            shared: background::Shared::default(),
+            shared,
+            closing: Closing::default(),
+            wakes: Arc::default(),
         };
         rows.retain(|row| !unfinished.iter().any(|id| row.app_id.as_str() == id));
         for app in table.settings.apps.clone() {
@@ -226,7 +241,7 @@ impl AppTable {
             tracing::info!(app = &*id, "the app is not in the registry any more");
             let entry = self.entries.write().remove(&id);
             if let Some(entry) = entry {
-                self.close(&entry);
+                self.retire(&entry);
             }
         }
     }
@@ -254,21 +269,34 @@ impl AppTable {
     }
 
     /// Lets go of an open app; requests that still use it keep it until they are done.
-    fn close(&self, entry: &Entry) {
+    fn close(&self, entry: &Arc<Entry>) {
         entry.following.store(None);
-        if entry.app.swap(None).is_some() {
+        let app = entry.app.swap(None);
+        if app.is_some() {
             self.open.fetch_sub(1, Ordering::Relaxed);
         }
         let work = entry.background.lock().take();
-        if let Some(work) = work {
-            let (store, id) = (Arc::clone(&self.parts.store), entry.row.store_id);
-            tokio::spawn(async move {
-                let due = work.stop(CLOSE_GRACE).await;
-                if let Err(error) = store.system().set_next_due(id, due).await {
-                    tracing::warn!(?error, "when an app has work can't be kept");
+        if let Some((app, work)) = app.zip(work) {
+            entry.closings.fetch_add(1, Ordering::SeqCst);
+            let stopper = work.stopper();
+            let (parts, wakes) = (self.parts.clone(), Arc::clone(&self.wakes));
+            let (entry, stopping) = (Arc::clone(entry), self.closing.stopping());
+            self.closing.spawn(stopper, async move {
+                let unused = background::finish(work, app, stopping).await;
+                let _opening = entry.opening.lock().await;
+                if unused {
+                    parts.note_closed(&entry).await;
                 }
+                entry.closings.fetch_sub(1, Ordering::SeqCst);
+                wakes.notify_one();
             });
         }
+    }
+
+    /// Lets go of an app for good, also while somebody opens it.
+    fn retire(&self, entry: &Arc<Entry>) {
+        entry.retired.store(true, Ordering::SeqCst);
+        self.close(entry);
     }
 
     /// Ends what runs beside open apps and waits for it.
@@ -281,6 +309,7 @@ impl AppTable {
                 following.close().await;
             }
         }
+        self.closing.wait(Duration::ZERO).await;
     }
 
     /// The feeds of open apps, by app.
@@ -330,13 +359,16 @@ impl AppTable {
             opening: tokio::sync::Mutex::default(),
             used: AtomicU64::new(0),
             background: Mutex::default(),
+            retired: AtomicBool::new(false),
+            marked: AtomicBool::new(false),
+            closings: AtomicUsize::new(0),
         });
         let old = self
             .entries
             .write()
             .insert(app.id.into(), Arc::clone(&entry));
         if let Some(old) = old {
-            self.close(&old);
+            self.retire(&old);
         }
         Ok(entry)
     }
@@ -355,7 +387,7 @@ impl AppTable {
         self.entries.read().len()
     }
 
-    async fn open(&self, entry: &Entry) -> Result<Arc<App>> {
+    async fn open(&self, entry: &Arc<Entry>) -> Result<Arc<App>> {
         let use_number = self.uses.fetch_add(1, Ordering::Relaxed);
         entry.used.store(use_number, Ordering::Relaxed);
         if let Some(app) = entry.app.load_full() {
@@ -368,6 +400,7 @@ impl AppTable {
         if let Some(app) = entry.app.load_full() {
             return Ok(app);
         }
+        self.parts.mark(entry).await;
         let (app, following) = self.parts.open(entry).await?;
         let app = Arc::new(app);
         entry.following.store(following.map(Arc::new));
@@ -378,6 +411,10 @@ impl AppTable {
         entry.app.store(Some(Arc::clone(&app)));
         self.open.fetch_add(1, Ordering::Relaxed);
         drop(opening);
+        if entry.retired.load(Ordering::SeqCst) {
+            // Whoever asked may finish with it.
+            self.close(entry);
+        }
         self.close_oldest(entry);
         Ok(app)
     }
@@ -404,15 +441,20 @@ impl AppTable {
 
     /// Stops the background work of every app: what runs may finish within `grace`, the rest goes
     /// back to its queue.
-    pub(crate) async fn stop_tasks(&self, grace: std::time::Duration) {
+    pub(crate) async fn stop_tasks(&self, grace: Duration) {
         self.runs_tasks.store(false, Ordering::Relaxed);
         let entries: Vec<Arc<Entry>> = self.entries.read().values().cloned().collect();
         let mut stopping = Vec::new();
         for entry in entries {
             // Whoever opens the app right now is waited for.
             let _opening = entry.opening.lock().await;
-            if let Some(work) = entry.background.lock().take() {
-                stopping.push(tokio::spawn(work.stop(grace)));
+            let work = entry.background.lock().take();
+            if let Some(work) = work {
+                let (parts, entry) = (self.parts.clone(), Arc::clone(&entry));
+                stopping.push(tokio::spawn(async move {
+                    let due = work.stop(grace).await;
+                    parts.note(&entry, due).await;
+                }));
             }
         }
         for stopped in stopping {
@@ -420,36 +462,56 @@ impl AppTable {
                 tracing::error!("stopping the tasks of an app panicked");
             }
         }
+        self.closing.wait(grace).await;
     }
 
-    /// Keeps when an app that is closed next has work to do.
-    pub(crate) async fn note_due(&self, id: &str) -> Result<()> {
-        let Some(entry) = self.entry(id).filter(|entry| entry.app.load().is_none()) else {
-            return Ok(());
-        };
-        let id = entry.row.store_id;
-        let store = self.parts.store.open_app(id).await?;
-        let stands = store.queues().await?;
-        let schedules = store
-            .catalogue()
-            .collection(basalt_flow::JOB_SCHEDULE)
-            .is_some();
-        let due = stands.into_iter().filter_map(|stand| stand.next_due).min();
-        // A schedule may have been made while nobody put its ticks.
-        let due = due.or(schedules.then(|| self.parts.clock.now()));
-        self.parts.store.system().set_next_due(id, due).await
+    /// Keeps when apps that are closed next have work to do, as far as that is not known: of an app
+    /// that was open when a server died it is not, nor of one that was never opened. Where others
+    /// may have been at work, of all.
+    pub(crate) async fn note_unknown(&self, stop: &watch::Receiver<bool>) -> Result<()> {
+        let hints = self.parts.store.system().next_due().await?;
+        let now = self.parts.clock.now();
+        for id in self.ids() {
+            if *stop.borrow() {
+                return Ok(());
+            }
+            let Some(entry) = self.entry(&id) else {
+                continue;
+            };
+            let hint = hints.iter().find(|(id, _)| *id == entry.row.store_id);
+            let known = !self.parts.cluster.is_shared() && hint.is_some_and(|(_, at)| *at > now);
+            if !known && let Err(error) = self.parts.note_due(&entry).await {
+                tracing::warn!(app = id, ?error, "the queues of an app can't be read");
+            }
+        }
+        Ok(())
     }
 
-    /// The closed apps whose work is due by their hints.
-    pub(crate) async fn due_apps(&self) -> Result<Vec<String>> {
+    /// The closed apps whose work is due by their hints, and how long until the next one is.
+    pub(crate) async fn due_apps(&self) -> Result<(Vec<String>, Option<Duration>)> {
         let hints = self.parts.store.system().next_due().await?;
         let now = self.parts.clock.now();
         let entries = self.entries.read();
-        let due = entries.iter().filter(|(_, entry)| {
-            let hint = hints.iter().find(|(id, _)| *id == entry.row.store_id);
-            entry.app.load().is_none() && hint.is_some_and(|(_, at)| *at <= now)
+        let closed = entries.iter().filter(|(_, entry)| {
+            entry.app.load().is_none() && entry.closings.load(Ordering::SeqCst) == 0
         });
-        Ok(due.map(|(id, _)| id.to_string()).collect())
+        let mut due = Vec::new();
+        let mut next: Option<Timestamp> = None;
+        for (id, entry) in closed {
+            let hint = hints.iter().find(|(id, _)| *id == entry.row.store_id);
+            match hint {
+                Some((_, at)) if *at <= now => due.push(id.to_string()),
+                Some((_, at)) => next = Some(next.map_or(*at, |next| next.min(*at))),
+                None => {}
+            }
+        }
+        Ok((due, next.map(|at| at.since(now))))
+    }
+
+    /// The servers on the same store, if that can be shared.
+    pub(crate) fn peers(&self) -> Option<Vec<Box<str>>> {
+        let cluster = &self.parts.cluster;
+        cluster.is_shared().then(|| cluster.peer_ids())
     }
 
     /// Readings of the queues of open apps.
@@ -532,12 +594,17 @@ impl AppTable {
         let _opening = entry.opening.lock().await;
         let work = entry.background.lock().take();
         if let Some(work) = work {
-            work.stop(std::time::Duration::ZERO).await;
+            work.stop(Duration::ZERO).await;
         }
-        app.data.deps().store.clear().await?;
-        // Whatever engines remember of the app is about objects that are gone.
+        let cleared = app.data.deps().store.clear().await;
+        // Whatever engines remember of the app may be about objects that are gone; and it has no
+        // workers any more.
         self.close(&entry);
-        Ok(())
+        if cleared.is_err() {
+            self.parts.hint(&entry, Some(self.parts.clock.now())).await;
+            self.wakes.notify_one();
+        }
+        cleared
     }
 
     async fn list_apps(&self) -> Result<Vec<AppSummary>> {
@@ -611,6 +678,68 @@ impl Parts {
 }
 
 impl Parts {
+    /// Has the app looked at when this program ends without saying what is left to do. Where others
+    /// may look at any time, whoever is left does.
+    async fn mark(&self, entry: &Entry) {
+        if !self.cluster.is_shared() && !entry.marked.load(Ordering::SeqCst) {
+            self.hint(entry, Some(self.clock.now())).await;
+            entry.marked.store(true, Ordering::SeqCst);
+        }
+    }
+
+    async fn hint(&self, entry: &Entry, due: Option<Timestamp>) {
+        let id = entry.row.store_id;
+        if let Err(error) = self.store.system().set_next_due(id, due).await {
+            let app = &entry.row.app_id;
+            tracing::warn!(%app, ?error, "when an app has work can't be kept");
+        }
+    }
+
+    /// Keeps when an app that was closed has work to do.
+    async fn note(&self, entry: &Entry, due: Option<Timestamp>) {
+        let never = (!self.cluster.is_shared()).then(|| Timestamp::from_millis(NEVER_MS));
+        self.hint(entry, due.or(never)).await;
+        entry.marked.store(false, Ordering::SeqCst);
+    }
+
+    /// The same for one of which nobody knows; `opening` is held.
+    async fn note_closed(&self, entry: &Entry) {
+        if entry.app.load().is_some() || entry.retired.load(Ordering::SeqCst) {
+            return;
+        }
+        match self.next_due(entry).await {
+            Ok(due) => self.note(entry, due).await,
+            Err(error) => {
+                let app = &entry.row.app_id;
+                tracing::warn!(%app, ?error, "the queues of an app can't be read");
+            }
+        }
+    }
+
+    async fn next_due(&self, entry: &Entry) -> Result<Option<Timestamp>> {
+        let store = self.store.open_app(entry.row.store_id).await?;
+        let stands = store.queues().await?;
+        Ok(stands.into_iter().filter_map(|stand| stand.next_due).min())
+    }
+
+    /// Keeps when an app that is closed next has work to do.
+    async fn note_due(&self, entry: &Entry) -> Result<()> {
+        let _opening = entry.opening.lock().await;
+        if entry.app.load().is_some() {
+            return Ok(());
+        }
+        let store = self.store.open_app(entry.row.store_id).await?;
+        let schedules = store
+            .catalogue()
+            .collection(basalt_flow::JOB_SCHEDULE)
+            .is_some();
+        let due = self.next_due(entry).await?;
+        // A schedule may have been made while nobody put its ticks.
+        let due = due.or(schedules.then(|| self.clock.now()));
+        self.note(entry, due).await;
+        Ok(())
+    }
+
     /// Hooks and functions of an app.
     async fn functions(&self, entry: &Entry, store: &Arc<dyn AppStore>) -> Result<Functions> {
         let api = &entry.product.api;
@@ -728,10 +857,10 @@ impl AdminApps for AppTable {
         })
     }
 
-    fn queue<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<basalt_flow::Queue>> {
+    fn jobs<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<basalt_flow::Jobs>> {
         Box::pin(async move {
             let entry = self.entry(id).ok_or_else(no_app)?;
-            Ok(self.open(&entry).await?.jobs.queue().clone())
+            Ok(self.open(&entry).await?.jobs.clone())
         })
     }
 

@@ -106,6 +106,12 @@ impl Cluster {
         self.draining.load(Ordering::SeqCst)
     }
 
+    /// The servers on this store that gave a sign of life lately, as far as this one knows.
+    pub(crate) fn peer_ids(&self) -> Vec<Box<str>> {
+        let peers = self.peers.lock();
+        peers.iter().map(|peer| peer.node.id.clone()).collect()
+    }
+
     /// Tells the others that the registry of apps changed.
     pub(crate) fn tell_apps(&self) {
         self.tell(&apps_subject(), Note::default());

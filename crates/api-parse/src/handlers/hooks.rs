@@ -76,15 +76,17 @@ pub async fn delete(req: &Req<'_>) -> Result<Reply> {
 async fn declare(req: &Req<'_>, on: On, body: &Object<'_>, replace: bool) -> Result<Reply> {
     let url = body.text("url").filter(|url| !url.is_empty());
     let validator = body.get("validator").filter(|json| json.truthy());
-    // A change of the address alone does not make events get lost.
-    let durable = match body.get("durable") {
-        Some(durable) => durable.truthy(),
-        None => req.app.functions.hook(&on).is_some_and(|hook| hook.durable),
+    // A change of the address alone leaves them: no event gets lost by it.
+    let known = req.app.functions.hook(&on);
+    let says = |name: &str, was: Option<bool>| match body.get(name) {
+        Some(says) => says.truthy(),
+        None => was.unwrap_or(false),
     };
     let hook = NewHook {
         url: url.ok_or_else(no_declaration)?.to_owned(),
         validator: validator.map(plain),
-        durable,
+        durable: says("durable", known.as_ref().map(|hook| hook.durable)),
+        one_at_a_time: says("oneAtATime", known.as_ref().map(|hook| hook.one_at_a_time)),
         on,
     };
     match req.app.functions.declare(&hook, replace).await {
@@ -166,6 +168,9 @@ fn write(out: &mut Vec<u8>, req: &Req<'_>, hook: &Hook) {
     }
     if hook.durable {
         fields.raw("durable", b"true");
+    }
+    if hook.one_at_a_time {
+        fields.raw("oneAtATime", b"true");
     }
     fields.close();
 }

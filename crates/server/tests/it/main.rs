@@ -8,6 +8,7 @@
 mod admin;
 mod cluster;
 mod durable;
+mod idle;
 mod keys;
 mod nats;
 mod operate;

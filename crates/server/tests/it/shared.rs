@@ -1,13 +1,15 @@
 //! A store that several servers of one process share, as nodes share a database: each handle knows
 //! of the others' commits only once it looks.
 
-use basalt_base::{BoxFuture, Result, Value};
+use basalt_base::{BoxFuture, Error, Reason, Result, Value};
 use basalt_store::{
-    AppStore, Catalogue, Change, Found, Leases, Path, Position, Query, ReadOptions, Reading, Reads,
-    Record, Snapshot, Store, StoreId, SystemStore, WriteBatch, Written,
+    AppStore, Catalogue, Change, Found, Leases, Path, Position, Query, QueueStand, ReadOptions,
+    Reading, Reads, Record, Snapshot, Store, StoreId, SystemStore, Task, TaskId, TaskPage,
+    TaskWatch, WriteBatch, Written,
 };
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 /// One node's view of the store.
 pub struct NodeStore(pub Arc<dyn Store>);
@@ -21,7 +23,12 @@ impl Store for NodeStore {
         Box::pin(async move {
             let inner = self.0.open_app(id).await?;
             let seen = Mutex::new((inner.catalogue(), inner.position()));
-            Ok(Arc::new(NodeApp { inner, seen }) as Arc<dyn AppStore>)
+            let faults = Arc::default();
+            Ok(Arc::new(NodeApp {
+                inner,
+                seen,
+                faults,
+            }) as Arc<dyn AppStore>)
         })
     }
 
@@ -38,9 +45,53 @@ impl Store for NodeStore {
     }
 }
 
+/// What a test sees of a store, and wants of it.
+#[derive(Default)]
+pub struct Faults {
+    /// The apps that were opened, in order.
+    pub opened: Mutex<Vec<StoreId>>,
+    /// Whether an app can't be cleared.
+    pub no_clear: AtomicBool,
+}
+
+/// A store of one server that counts and fails.
+pub struct FaultyStore {
+    pub inner: Arc<dyn Store>,
+    pub faults: Arc<Faults>,
+}
+
+impl Store for FaultyStore {
+    fn system(&self) -> &dyn SystemStore {
+        self.inner.system()
+    }
+
+    fn open_app(&self, id: StoreId) -> BoxFuture<'_, Result<Arc<dyn AppStore>>> {
+        Box::pin(async move {
+            self.faults.opened.lock().unwrap().push(id);
+            let inner = self.inner.open_app(id).await?;
+            let seen = Mutex::new((inner.catalogue(), inner.position()));
+            let faults = Arc::clone(&self.faults);
+            Ok(Arc::new(NodeApp {
+                inner,
+                seen,
+                faults,
+            }) as Arc<dyn AppStore>)
+        })
+    }
+
+    fn delete_app(&self, id: StoreId) -> BoxFuture<'_, Result<()>> {
+        self.inner.delete_app(id)
+    }
+
+    fn metrics(&self) -> Vec<Reading> {
+        self.inner.metrics()
+    }
+}
+
 struct NodeApp {
     inner: Arc<dyn AppStore>,
     seen: Mutex<(Arc<Catalogue>, Position)>,
+    faults: Arc<Faults>,
 }
 
 impl NodeApp {
@@ -122,7 +173,31 @@ impl AppStore for NodeApp {
         self.inner.changes(after, limit)
     }
 
+    fn task(&self, id: TaskId) -> BoxFuture<'_, Result<Option<Task>>> {
+        self.inner.task(id)
+    }
+
+    fn tasks<'a>(&'a self, page: &'a TaskPage) -> BoxFuture<'a, Result<Vec<Task>>> {
+        self.inner.tasks(page)
+    }
+
+    fn queue<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<QueueStand>> {
+        self.inner.queue(queue)
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueStand>>> {
+        self.inner.queues()
+    }
+
+    fn watch_tasks(&self, watch: Weak<dyn TaskWatch>) {
+        self.inner.watch_tasks(watch);
+    }
+
     fn clear(&self) -> BoxFuture<'_, Result<()>> {
+        if self.faults.no_clear.load(Ordering::SeqCst) {
+            let error = Error::new(Reason::StoreUnavailable, "as the test wants it");
+            return Box::pin(async move { Err(error) });
+        }
         self.inner.clear()
     }
 
