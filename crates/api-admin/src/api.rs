@@ -1,9 +1,9 @@
 //! The routes.
 
 use crate::errors::error_response;
-use crate::queues;
+use crate::work::Work;
 use basalt_base::{AppId, BoxFuture, Error, Reason, Result, Secret, Timestamp};
-use basalt_flow::Queue;
+use basalt_flow::Jobs;
 use basalt_listener::{Request, Response, Route, json_response};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -75,8 +75,9 @@ pub trait AdminApps: Send + Sync {
     /// What an app's functions and hooks have logged, as JSON: `{"lines": […]}`, and `next`, the
     /// point after them, when the end is followed.
     fn logs<'a>(&'a self, id: &'a str, asked: LogsAsked) -> BoxFuture<'a, Result<String>>;
-    /// The queues of a served app, opened on first use. Errors: `ObjectNotFound`.
-    fn queue<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Queue>>;
+
+    /// The jobs and queues of a served app, opened on first use. Errors: `ObjectNotFound`.
+    fn jobs<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Jobs>>;
 
     /// The master key of a served app.
     fn master_key(&self, id: &str) -> Option<Secret>;
@@ -95,10 +96,10 @@ enum Operation {
     Make,
     Clear,
     Logs,
-    Queues,
-    Peek,
-    Retry,
-    Purge,
+    /// Something about an app's queues, which are the operator's alone.
+    Queue(Work),
+    /// Something about its jobs, which the app's master key may ask for, too.
+    Job(Work),
 }
 
 /// Method, path below `/admin` (`:app` stands for one segment), operation, template for the log.
@@ -120,28 +121,87 @@ const ROUTES: &[(Method, &str, Operation, &str)] = &[
     (
         Method::GET,
         "/apps/:app/queues",
-        Operation::Queues,
+        Operation::Queue(Work::Queues),
         "/admin/apps/:app/queues",
     ),
     (
         Method::GET,
         "/apps/:app/queues/:name",
-        Operation::Peek,
+        Operation::Queue(Work::Peek),
         "/admin/apps/:app/queues/:name",
     ),
     (
         Method::POST,
         "/apps/:app/queues/:name/retry",
-        Operation::Retry,
+        Operation::Queue(Work::Retry),
         "/admin/apps/:app/queues/:name/retry",
     ),
     (
         Method::POST,
         "/apps/:app/queues/:name/purge",
-        Operation::Purge,
+        Operation::Queue(Work::Purge),
         "/admin/apps/:app/queues/:name/purge",
     ),
+    (
+        Method::GET,
+        "/apps/:app/jobs",
+        Operation::Job(Work::Runs),
+        "/admin/apps/:app/jobs",
+    ),
+    (
+        Method::POST,
+        "/apps/:app/jobs",
+        Operation::Job(Work::Start),
+        "/admin/apps/:app/jobs",
+    ),
+    (
+        Method::POST,
+        "/apps/:app/jobs/:name/cancel",
+        Operation::Job(Work::Cancel),
+        "/admin/apps/:app/jobs/:name/cancel",
+    ),
+    (
+        Method::GET,
+        "/apps/:app/schedules",
+        Operation::Job(Work::Schedules),
+        "/admin/apps/:app/schedules",
+    ),
+    (
+        Method::POST,
+        "/apps/:app/schedules/:name/start",
+        Operation::Job(Work::StartSchedule),
+        "/admin/apps/:app/schedules/:name/start",
+    ),
+    (
+        Method::POST,
+        "/apps/:app/schedules/:name/pause",
+        Operation::Job(Work::Pause(true)),
+        "/admin/apps/:app/schedules/:name/pause",
+    ),
+    (
+        Method::POST,
+        "/apps/:app/schedules/:name/resume",
+        Operation::Job(Work::Pause(false)),
+        "/admin/apps/:app/schedules/:name/resume",
+    ),
 ];
+
+/// Does what a route about queues, jobs or schedules does, for a caller who may do everything; the
+/// path is below `/admin` and may have a query. Errors: `RouteNotFound` for any other route.
+pub async fn operate(
+    apps: &dyn AdminApps,
+    method: &Method,
+    path: &str,
+    body: &[u8],
+) -> Result<Value> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    match find(method, path) {
+        Some((Operation::Queue(work) | Operation::Job(work), [app, name], _)) => {
+            work.run(&apps.jobs(app).await?, name, query, body).await
+        }
+        _ => Err(Error::new(Reason::RouteNotFound, "Not found.")),
+    }
+}
 
 impl AdminApi {
     /// Over these apps. `may_clear`: whether a master key may clear its app, as in development.
@@ -186,9 +246,15 @@ impl AdminApi {
         request: Request,
     ) -> Result<Response> {
         match operation {
-            Operation::Queues | Operation::Peek | Operation::Retry | Operation::Purge => {
+            Operation::Queue(work) => {
                 self.demand_operator(&request.head.headers)?;
-                self.queues(operation, app, name, request).await
+                self.work(work, app, name, request).await
+            }
+            Operation::Job(work) => {
+                if !self.is_operator(&request.head.headers) {
+                    self.demand_master(app, &request.head.headers)?;
+                }
+                self.work(work, app, name, request).await
             }
             Operation::List => {
                 self.demand_operator(&request.head.headers)?;
@@ -247,31 +313,11 @@ impl AdminApi {
         Ok(json_response(StatusCode::OK, body))
     }
 
-    async fn queues(
-        &self,
-        operation: Operation,
-        app: &str,
-        name: &str,
-        request: Request,
-    ) -> Result<Response> {
-        let queue = self.apps.queue(app).await?;
+    async fn work(&self, work: Work, app: &str, name: &str, request: Request) -> Result<Response> {
+        let jobs = self.apps.jobs(app).await?;
         let query = request.head.uri.query().unwrap_or_default().to_owned();
-        let asked = |wanted: &str| {
-            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs
-                .find(|(name, _)| *name == wanted)
-                .map(|(_, value)| value)
-        };
         let body = request.body.collect(BODY_BYTES_MAX).await?;
-        let answer = match operation {
-            Operation::Queues => queues::list(&queue).await?,
-            Operation::Peek => {
-                let after = asked("after").and_then(|id| id.parse().ok());
-                queues::peek(&queue, name, asked("dead") == Some("1"), after).await?
-            }
-            Operation::Retry => queues::retry(&queue, name, &body).await?,
-            _ => queues::purge(&queue, name, &body).await?,
-        };
+        let answer = work.run(&jobs, name, &query, &body).await?;
         Ok(json_response(StatusCode::OK, answer.to_string()))
     }
 

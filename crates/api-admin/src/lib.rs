@@ -9,6 +9,12 @@
 //! | `GET /admin/apps/APP/queues/QUEUE?dead=1&after=ID` | operator | tasks, 100 at a time |
 //! | `POST /admin/apps/APP/queues/QUEUE/retry` | operator | makes tasks visible now, by default the dead |
 //! | `POST /admin/apps/APP/queues/QUEUE/purge` | operator | removes tasks, by default the dead |
+//! | `GET /admin/apps/APP/jobs?schedule=ID&limit=N` | operator, master key | the last runs of jobs |
+//! | `POST /admin/apps/APP/jobs` | operator, master key | starts a job |
+//! | `POST /admin/apps/APP/jobs/RUN/cancel` | operator, master key | cancels a run |
+//! | `GET /admin/apps/APP/schedules` | operator, master key | schedules with their next ticks |
+//! | `POST /admin/apps/APP/schedules/ID/start` | operator, master key | runs a schedule's job now |
+//! | `POST /admin/apps/APP/schedules/ID/pause`, `…/resume` | operator, master key | as it says |
 //!
 //! An operator proves it by `Authorization: Bearer TOKEN`. Errors are
 //! `{"error": text, "reason": stable name}`.
@@ -17,7 +23,9 @@
 
 mod api;
 mod errors;
+mod jobs;
 mod queues;
+mod work;
 
-pub use api::{AdminApi, AdminApps, AppSummary, LogsAsked, MadeApp, NewApp};
+pub use api::{AdminApi, AdminApps, AppSummary, LogsAsked, MadeApp, NewApp, operate};
 pub use errors::{error_response, status};

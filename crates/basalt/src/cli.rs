@@ -4,7 +4,7 @@
     reason = "these comments are the help text, which has no markup"
 )]
 
-use crate::{app, check, logs, settings, transfer, up};
+use crate::{app, check, job, logs, queue, settings, transfer, up};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,6 +111,12 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Look into the queues of an app, and retry or remove their tasks; works while the server runs
+    #[command(subcommand, after_help = "Example: basalt queue list")]
+    Queue(QueueCommand),
+    /// Look at jobs and schedules, and start, cancel or pause them; works while the server runs
+    #[command(subcommand, after_help = "Example: basalt job runs")]
+    Job(JobCommand),
     /// Check every database; fails if something is damaged. The server must be stopped
     #[command(after_help = "Example: basalt verify --data-dir /var/lib/basalt")]
     Verify {
@@ -225,6 +231,141 @@ pub enum AppCommand {
     },
 }
 
+/// Which app of which server is meant.
+#[derive(Args, Clone, Debug)]
+pub struct Target {
+    /// The app's id; the first app if not given
+    #[arg(long, value_name = "ID")]
+    pub app: Option<String>,
+    /// The server to ask, if it is not the one of the settings on this machine
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Which tasks of a queue are meant.
+#[derive(Args, Clone, Debug)]
+pub struct Picked {
+    /// The queue's name
+    pub queue: String,
+    /// These tasks; may be given more than once. The dead ones if nothing says which
+    #[arg(long = "id", value_name = "NUMBER", conflicts_with = "idle")]
+    pub ids: Vec<u64>,
+    /// Those that wait
+    #[arg(long)]
+    pub idle: bool,
+}
+
+/// `basalt queue …`
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List the queues: how many tasks wait, are leased, held by their group or dead, and how late
+    #[command(after_help = "Example: basalt queue list --app main")]
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show tasks of a queue with their attempts and why the last one failed, up to 100
+    #[command(after_help = "Example: basalt queue peek basalt.hooks --dead")]
+    Peek {
+        /// The queue's name
+        queue: String,
+        /// Dead tasks instead of those that wait or are leased
+        #[arg(long)]
+        dead: bool,
+        /// Only tasks with larger numbers
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<u64>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Make tasks visible now, dead ones with all their attempts again
+    #[command(after_help = "Example: basalt queue retry basalt.hooks")]
+    Retry {
+        #[command(flatten)]
+        picked: Picked,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Remove tasks for good
+    #[command(after_help = "Example: basalt queue purge basalt.hooks --id 17 --id 18")]
+    Purge {
+        #[command(flatten)]
+        picked: Picked,
+        /// All of them, those in work included
+        #[arg(long, conflicts_with_all = ["ids", "idle"])]
+        all: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// `basalt job …`
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// Show the last runs, newest first
+    #[command(after_help = "Example: basalt job runs --schedule aB3dE6gH9k")]
+    Runs {
+        /// Only those of this schedule
+        #[arg(long, value_name = "ID")]
+        schedule: Option<String>,
+        /// How many
+        #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+        limit: u64,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Start a job, or the job of a schedule with its parameters, and print the id of its run
+    #[command(after_help = "Example: basalt job start nightly --params '{\"days\":7}'")]
+    Start {
+        /// The job's name
+        #[arg(required_unless_present = "schedule")]
+        name: Option<String>,
+        /// The schedule's id
+        #[arg(long, value_name = "ID", conflicts_with_all = ["name", "params"])]
+        schedule: Option<String>,
+        /// Parameters as a JSON object
+        #[arg(long, value_name = "JSON")]
+        params: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Cancel a run that waits or is under way
+    #[command(after_help = "Example: basalt job cancel aB3dE6gH9k")]
+    Cancel {
+        /// The run's id
+        run: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// List the schedules with their next runs
+    #[command(after_help = "Example: basalt job schedules")]
+    Schedules {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Pause a schedule
+    #[command(after_help = "Example: basalt job pause aB3dE6gH9k")]
+    Pause {
+        /// The schedule's id
+        schedule: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Let a paused schedule go on
+    #[command(after_help = "Example: basalt job resume aB3dE6gH9k")]
+    Resume {
+        /// The schedule's id
+        schedule: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
 /// `basalt config …`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -265,6 +406,8 @@ impl Cli {
                 size,
                 flags,
             } => logs::run(id, follow, &level, size, &flags),
+            Command::Queue(command) => queue::run(&command),
+            Command::Job(command) => job::run(&command),
             Command::Verify { flags } => check::verify(&flags),
             Command::Export(arguments) => transfer::export(&arguments),
             Command::Import(arguments) => transfer::import(&arguments),

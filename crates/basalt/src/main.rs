@@ -3,7 +3,10 @@
 mod app;
 mod check;
 mod cli;
+mod job;
 mod logs;
+mod operate;
+mod queue;
 mod settings;
 mod transfer;
 mod up;

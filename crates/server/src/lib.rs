@@ -8,6 +8,7 @@
 //! in `dispatch.rs`.
 
 mod apps;
+mod ask;
 mod background;
 mod cluster;
 pub mod config;
@@ -27,6 +28,7 @@ mod shared_keys;
 pub mod tools;
 pub mod transfer;
 
+pub use ask::operate;
 pub use doctor::{Finding, Severity, doctor};
 pub use logging::start as start_logging;
 pub use process::spare_memory;

@@ -4,4 +4,5 @@
 mod commands;
 mod fsync;
 mod program;
+mod queues;
 mod serve;
