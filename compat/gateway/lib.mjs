@@ -1,7 +1,7 @@
 // Nodes, proxies with the configuration of deploy/, and a recorder that shows what reaches a node.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ export async function until(what, look, seconds = 30) {
   }
 }
 
-async function freePort() {
+export async function freePort() {
   const server = net.createServer();
   await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();
@@ -127,6 +127,24 @@ export async function recorder() {
   };
 }
 
+/** A node that is well but ends each connection once it has read a request; resolves with what it read. */
+export async function quitter() {
+  const read = [];
+  const server = http.createServer((request, response) => {
+    if (request.url === '/health') return response.end('{}');
+    request.resume().on('end', () => {
+      read.push(request.method);
+      request.socket.destroy();
+    });
+  });
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
+  const stop = () => {
+    server.closeAllConnections();
+    return new Promise(resolve => server.close(resolve));
+  };
+  return { port: server.address().port, read, stop };
+}
+
 const PROXIES = {
   haproxy: {
     file: 'haproxy.cfg',
@@ -158,6 +176,8 @@ const PROXIES = {
 export async function proxy(kind, ports) {
   const { file, server, line, adapt, command } = PROXIES[kind];
   const folder = mkdtempSync(join(tmpdir(), `basalt-${kind}-`));
+  // Started by root it works as somebody else, who keeps large bodies there.
+  chmodSync(folder, 0o755);
   const port = await freePort();
   let text = readFileSync(join(DEPLOY, file), 'utf8');
   const lines = ports.map(line).join('\n');

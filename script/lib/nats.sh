@@ -7,9 +7,10 @@ nats_dir=""
 
 start_nats() {
   [ -z "${BASALT_TEST_NATS_URL:-}" ] || return 0
-  # Debian has it where only root looks.
   PATH="$PATH:/usr/sbin"
-  has nats-server || apt_install nats-server || true
+  # In a shell of its own, which is what a failure ends.
+  (need_package nats-server nats-server) || true
+  hash -r
   if ! has nats-server; then
     [ -z "${CI:-}" ] || fail "nats-server is needed"
     say "nats-server is missing: tests of the bus over NATS are skipped"

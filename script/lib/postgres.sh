@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A PostgreSQL of our own for the tests; sourced by script/test and by people:
 #
 #   . script/lib/setup.sh; . script/lib/postgres.sh; start_postgres; …; stop_postgres
@@ -24,16 +25,15 @@ find_postgres() {
 # need_postgres: installs Debian's server when there is none.
 need_postgres() {
   find_postgres && return
-  if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" -ne 0 ]; then
+  if ! has apt-get; then
     echo "PostgreSQL is missing: install a server of version 13 or later" >&2
     return 1
   fi
-  # Debian would start a cluster of its own.
-  mkdir -p /etc/postgresql-common
-  [ -e /etc/postgresql-common/createcluster.conf ] ||
-    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null 2>&1 ||
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; }
+  # Debian would make a cluster of its own.
+  local choice=/etc/postgresql-common/createcluster.conf
+  [ -e "$choice" ] ||
+    as_root sh -c "mkdir -p ${choice%/*} && echo 'create_main_cluster = false' >$choice"
+  apt_install_idle postgresql
   find_postgres
 }
 

@@ -113,22 +113,37 @@ need_node() {
   has npm || apt_install npm
 }
 
-# need_package PROGRAM PACKAGE…: installs Debian packages unless the program is there. No service of
-# theirs is started; what the tests need they start themselves.
+# Python 3 with virtual environments, for the Python SDK in compat/.
+need_python() {
+  if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    apt_install python3 python3-venv
+    hash -r
+  fi
+  python3 -c 'import ensurepip, venv' || fail "Python 3 with venv is needed"
+}
+
+# apt_install_idle PACKAGE…: the same, but no service of theirs is started; what the tests need they
+# start themselves. One run at a time, so that none takes away what keeps another's services from
+# starting; whatever happens, it is taken away in the end.
+apt_install_idle() (
+  policy=/usr/sbin/policy-rc.d
+  exec 9>"${TMPDIR:-/tmp}/basalt-packages.$(id -u).lock"
+  flock 9
+  if [ ! -e "$policy" ]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    as_root sh -c "printf '#!/bin/sh\\nexit 101\\n' >$policy && chmod 0755 $policy"
+  fi
+  apt_install "$@"
+)
+
+# need_package PROGRAM PACKAGE…: installs Debian packages unless the program is there.
 need_package() {
   local program="$1"
   shift
+  # Debian has some where only root looks.
   PATH="$PATH:/usr/sbin:/sbin"
   has "$program" && return 0
-  local policy=/usr/sbin/policy-rc.d made=no
-  if [ ! -e "$policy" ]; then
-    as_root sh -c "printf '#!/bin/sh\\nexit 101\\n' >$policy && chmod 0755 $policy"
-    made=yes
-  fi
-  apt_install "$@"
-  if [ "$made" = yes ]; then
-    as_root rm -f "$policy"
-  fi
+  apt_install_idle "$@"
   hash -r
   has "$program" || fail "$program is needed; Debian has it in: $*"
 }

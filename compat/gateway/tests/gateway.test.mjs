@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { KEYS, Node, create, proxy, recorder, send, until } from '../lib.mjs';
+import { KEYS, Node, create, freePort, proxy, quitter, recorder, send, until } from '../lib.mjs';
 
 /** Longer than it takes the proxy to turn away from a node that is stopping. */
 const DRAIN_DELAY = { haproxy: '3s', nginx: '7s' };
@@ -58,8 +58,10 @@ for (const kind of ['haproxy', 'nginx']) {
 
     test('paths arrive as they were sent', async () => {
       for (const path of ['/s3//a//b', '/a%2Fb/%41/..%2Fz?x=%20+&y=//', '/parse//classes/A']) {
-        const answer = await send(mirror, 'GET', path);
-        assert.equal(JSON.parse(answer.text).url, path);
+        for (const method of ['GET', 'PUT']) {
+          const answer = await send(mirror, method, path);
+          assert.equal(JSON.parse(answer.text).url, path, method);
+        }
       }
     });
 
@@ -83,6 +85,42 @@ for (const kind of ['haproxy', 'nginx']) {
       const own = await send(front, 'POST', '/parse/classes/Drop', { headers, body: text });
       assert.equal(own.status, 413);
       assert.ok(JSON.parse(own.text).error, own.text);
+    });
+
+    test('what a node may have begun is sent to no other', async t => {
+      const quitters = [await quitter(), await quitter()];
+      const bad = await proxy(kind, quitters.map(node => node.port));
+      t.after(() => Promise.all([bad, ...quitters].map(one => one.stop())));
+      for (const method of ['PUT', 'DELETE', 'POST', 'PATCH']) {
+        await until('the nodes to look well', async () => (await send(bad, 'GET', '/health')).status === 200);
+        quitters.forEach(node => node.read.splice(0));
+        const body = '{"n":{"__op":"Increment","amount":1}}';
+        const headers = { 'Content-Length': body.length };
+        // HAProxy may just close the connection.
+        const answer = await send(bad, method, '/x', { headers, body }).catch(() => ({ status: 502 }));
+        assert.equal(answer.status, 502, method);
+        assert.deepEqual(quitters.flatMap(node => node.read), [method]);
+      }
+    });
+
+    test('what no node took goes to another one', async t => {
+      const half = await proxy(kind, [await freePort(), seen.port]);
+      t.after(half.stop);
+      for (const method of ['PUT', 'DELETE', 'POST']) {
+        const refused = new RegExp(`refused.*"${method} `);
+        for (const bytes of [0, 100, 2 * MIB]) {
+          const body = Buffer.alloc(bytes);
+          half.log = '';
+          // HAProxy's checks find out by themselves that nobody is there.
+          await until('a refused connection', async () => {
+            const headers = { 'Content-Length': bytes };
+            const answer = await send(half, method, '/x', { headers, body });
+            assert.equal(answer.status, 200, `${method} ${bytes} ${answer.text}`);
+            assert.equal(JSON.parse(answer.text).bytes, bytes);
+            return kind === 'haproxy' || refused.test(half.log);
+          });
+        }
+      }
     });
 
     test('connections are kept on both sides', async () => {

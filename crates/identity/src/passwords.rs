@@ -4,10 +4,9 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use basalt_base::{Error, Reason, Result, Rng, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
@@ -19,6 +18,8 @@ const PASSWORD_BYTES_MAX: usize = 4_096;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const HASH_BYTES: usize = 32;
+/// How long a thread without work keeps its buffer.
+const BUFFER_TIME: Duration = Duration::from_secs(1);
 /// A hash of no one's password: verified when there is no such user, so that time tells nothing.
 const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$YmFzYWx0LWR1bW15LXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -38,17 +39,16 @@ enum Job {
 
 /// The threads that hash passwords (argon2id, m = 19 MiB, t = 2, p = 1).
 pub struct PasswordPool {
-    jobs: SyncSender<Job>,
+    jobs: Sender<Job>,
     rng: Arc<dyn Rng>,
     derived: Arc<AtomicU64>,
 }
 
 impl PasswordPool {
-    /// Starts `max(1, cores / 2)` threads; each keeps one 19 MiB buffer once it was needed.
+    /// Starts `max(1, cores / 2)` threads; each keeps a 19 MiB buffer while there is work.
     pub fn start(rng: Arc<dyn Rng>) -> Result<Arc<Self>> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let (jobs, queue) = sync_channel(QUEUE_MAX);
-        let queue = Arc::new(Mutex::new(queue));
+        let (jobs, queue) = bounded(QUEUE_MAX);
         let derived = Arc::new(AtomicU64::new(0));
         for n in 0..(cores / 2).max(1) {
             let (queue, derived) = (queue.clone(), derived.clone());
@@ -110,14 +110,20 @@ impl PasswordPool {
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>, derived: &AtomicU64) {
+fn work(queue: &Receiver<Job>, derived: &AtomicU64) {
     // Best effort: without it logins only compete harder with other requests.
     let _ = rustix::process::nice(10);
     let mut memory: Vec<Block> = Vec::new();
     loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            Err(_) => return,
+        // Without a buffer there is nothing to give back, and no reason to wake up.
+        let time_max = if memory.is_empty() {
+            Duration::MAX
+        } else {
+            BUFFER_TIME
+        };
+        match queue.recv_timeout(time_max) {
+            Err(RecvTimeoutError::Timeout) => memory = Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => return,
             Ok(Job::Hash(password, salt, reply)) if !reply.is_closed() => {
                 derived.fetch_add(1, Relaxed);
                 let _ = reply.send(hash(&password, &salt, &mut memory));
