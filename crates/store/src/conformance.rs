@@ -175,6 +175,9 @@ macro_rules! conformance_tests {
                 races_have_one_winner
                 existing_duplicates_refuse_the_index
                 updates_are_checked_too
+                changing_one_index_keeps_the_others
+                changing_a_part_of_a_key_keeps_the_rest
+                values_go_round_in_one_batch
                 references_and_numbers
                 dropping_the_index_lifts_it
                 case_matters
@@ -183,6 +186,7 @@ macro_rules! conformance_tests {
                 all_or_nothing
                 later_steps_see_earlier_ones
                 a_failed_batch_leaves_the_others_alone
+                a_batch_refused_late_leaves_the_next_whole
                 failed_batches_leave_no_schema
                 read_checks
                 preconditions_in_batches

@@ -7,7 +7,7 @@ use crate::row::{self, Param};
 use crate::schema::{Column, Layout};
 use crate::text;
 use basalt_base::{BoxFuture, Result};
-use basalt_store::Record;
+use basalt_store::{FieldRef, Record};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -75,18 +75,21 @@ fn collection<'e>(
     let mut deleted = Vec::new();
     let mut inserted: Vec<(i64, &Arc<Record>)> = Vec::new();
     let mut updated: HashMap<Vec<usize>, Vec<(i64, &Arc<Record>)>> = HashMap::new();
-    let mut freed = Vec::new();
+    let mut freed: HashMap<Vec<usize>, Vec<i64>> = HashMap::new();
     for entry in entries {
         match (&entry.stored, &entry.current) {
             (Some((old, before)), Some((new, after))) if old == new => {
-                if before.rev != after.rev {
-                    let set = changed(layout, before, after);
+                // Not by revision: the tables may hold what a refused batch left, and the next one
+                // gives the same revisions again.
+                if !Arc::ptr_eq(before, after) {
+                    let mut set = changed(layout, before, after);
+                    let leaves = leaves(layout, before, after, &set);
+                    set.extend(leaves.iter().flatten());
+                    set.sort_unstable();
+                    set.dedup();
                     updated.entry(set).or_default().push((*new, after));
-                    if super::keys::unique(layout).any(|index| {
-                        super::keys::key(layout, index, before)
-                            != super::keys::key(layout, index, after)
-                    }) {
-                        freed.push(*new);
+                    if let Some(columns) = leaves {
+                        freed.entry(columns).or_default().push(*new);
                     }
                 }
             }
@@ -101,13 +104,13 @@ fn collection<'e>(
         let sql = format!("DELETE FROM {} WHERE _n = ANY($1::int8[])", layout.table);
         orders.push((sql, vec![numbers(deleted)]));
     }
-    if freed.len() > 1 {
+    if freed.values().map(Vec::len).sum::<usize>() > 1 {
         // They may hand values on to each other, which PostgreSQL checks row by row.
-        orders.push((free(layout)?, vec![numbers(freed)]));
+        for (columns, rows) in in_turn(freed) {
+            orders.push((free(layout, &columns), vec![numbers(rows)]));
+        }
     }
-    let mut sets: Vec<_> = updated.into_iter().collect();
-    sets.sort_by(|a, b| a.0.cmp(&b.0));
-    for (set, mut rows) in sets {
+    for (set, mut rows) in in_turn(updated) {
         rows.sort_by_key(|(number, _)| *number);
         orders.push(update(layout, &set, &rows)?);
     }
@@ -118,34 +121,71 @@ fn collection<'e>(
     Ok(())
 }
 
-/// Empties the named columns of unique indexes.
-fn free(layout: &Layout) -> Result<String> {
-    let mut names: Vec<String> = Vec::new();
+/// Groups in the order of their columns, so that equal groups make equal statements.
+fn in_turn<T>(groups: HashMap<Vec<usize>, T>) -> Vec<(Vec<usize>, T)> {
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by(|a, b| a.0.cmp(&b.0));
+    groups
+}
+
+/// The places of the columns to be empty for a moment, so that an object gives up what it has under
+/// the unique indexes in which it changes; `None` when it changes in none. A place that is not in
+/// `set` has to be written again.
+fn leaves(layout: &Layout, before: &Record, after: &Record, set: &[usize]) -> Option<Vec<usize>> {
+    let mut places = Vec::new();
+    let mut any = false;
     for index in super::keys::unique(layout) {
-        names.extend(
-            crate::schema::physical(layout, index)?
-                .into_iter()
-                .map(|p| p.name),
-        );
+        let old = super::keys::key(layout, index, before);
+        if old.is_none() || old == super::keys::key(layout, index, after) {
+            continue;
+        }
+        any = true;
+        let named = index
+            .columns
+            .iter()
+            .filter_map(|column| match &column.field {
+                FieldRef::Named(name) => layout.columns.iter().position(|c| *c.name == **name),
+                _ => None,
+            });
+        let named: Vec<usize> = named.map(|at| HEAD_NAMES.len() + at).collect();
+        let differ = named.iter().copied().filter(|at| set.contains(at));
+        let differ: Vec<usize> = differ.collect();
+        // What differs may be a column that can't be empty.
+        places.extend(if differ.is_empty() { named } else { differ });
     }
-    names.retain(|name| name.starts_with('c'));
-    names.sort_unstable();
-    names.dedup();
-    let set: Vec<String> = names.iter().map(|name| format!("{name} = NULL")).collect();
+    places.sort_unstable();
+    places.dedup();
+    any.then_some(places)
+}
+
+/// Empties these columns.
+fn free(layout: &Layout, places: &[usize]) -> String {
+    let columns = places
+        .iter()
+        .map(|at| &layout.columns[*at - HEAD_NAMES.len()]);
+    let names = columns.flat_map(|column| {
+        let declared = crate::schema::declared(&column.shape).iter();
+        declared.map(|(suffix, _)| format!("{}{suffix} = NULL", column.physical()))
+    });
+    let set: Vec<String> = names.collect();
     let set = if set.is_empty() {
         "_rev = _rev".to_owned()
     } else {
         set.join(", ")
     };
-    Ok(format!(
+    format!(
         "UPDATE {} SET {set} WHERE _n = ANY($1::int8[])",
         layout.table
-    ))
+    )
 }
 
 /// The places of the columns that differ: those of the head first, then those of the fields.
 fn changed(layout: &Layout, before: &Record, after: &Record) -> Vec<usize> {
     let mut set = vec![2, 3];
+    // Another object than the one that a refused batch made under this id.
+    if before.created_at != after.created_at {
+        set.push(1);
+    }
     if before.acl != after.acl {
         set.extend([4, 5]);
     }

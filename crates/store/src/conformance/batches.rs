@@ -94,6 +94,57 @@ pub async fn a_failed_batch_leaves_the_others_alone(h: &dyn Harness) {
     assert_eq!(f.value("T", "a", "n").await, Some(v("3")));
 }
 
+pub async fn a_batch_refused_late_leaves_the_next_whole(h: &dyn Harness) {
+    let f = numbers(h).await;
+    f.write(make("a")).await.unwrap();
+    // What is deleted by filter has to be looked for where the first step left it.
+    let nothing = Write::DeleteMatching {
+        collection: "T".into(),
+        filter: Filter::test("n", crate::Test::Eq(Value::Int(99))),
+        limit: 10,
+    };
+    let at_another_time = |id: &str, n: i64| {
+        let mut write = record_write(
+            "T",
+            id,
+            crate::Action::Create {
+                fields: vec![("n".into(), Value::Int(n))],
+                acl: crate::Acl::default(),
+            },
+        );
+        write.at = basalt_base::Timestamp::from_millis(AT + n);
+        Write::Record(write)
+    };
+    let refused = set("nobody", 1);
+    let batches = vec![
+        vec![set("a", 5), nothing.clone(), refused.clone()],
+        vec![set("a", 6)],
+        vec![at_another_time("b", 5), nothing.clone(), refused.clone()],
+        vec![at_another_time("b", 6)],
+        vec![at_another_time("c", 5), nothing.clone(), refused.clone()],
+        vec![at_another_time("d", 6)],
+        vec![delete("T", "a"), nothing.clone(), refused],
+    ];
+    let batches = batches.into_iter().map(WriteBatch::of).collect();
+    let answers = f.app.write(batches).await.unwrap();
+    let done: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(done, [false, true, false, true, false, true, false]);
+    assert_eq!(f.matching("T", Filter::Everything).await, "a b d");
+    let kept = answers.into_iter().filter_map(Result::ok).flatten();
+    for step in kept {
+        let Written::Record {
+            after: Some(after), ..
+        } = step
+        else {
+            panic!("{step:?}");
+        };
+        assert_eq!(after.get("n"), Some(&Value::Int(6)));
+        let stored = f.get("T", &after.id).await.unwrap();
+        assert!(same_record(&stored, &after), "{stored:?} is {after:?}");
+    }
+    assert_eq!(f.app.verify().await.unwrap(), Vec::<String>::new());
+}
+
 pub async fn failed_batches_leave_no_schema(h: &dyn Harness) {
     let f = numbers(h).await;
     let version = f.app.catalogue().version;

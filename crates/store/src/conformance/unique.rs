@@ -2,8 +2,11 @@
 
 use super::Harness;
 use super::fixture::*;
-use crate::{DuplicateKey, FieldType, Filter, IndexKind, Op, SchemaChange, Test};
+use crate::{
+    DuplicateKey, FieldType, Filter, IndexKind, Op, SchemaChange, Test, Write, WriteBatch,
+};
 use basalt_base::{Error, Reason, Value};
+use std::sync::Arc;
 
 const UNIQUE: IndexKind = IndexKind::Unique;
 
@@ -209,4 +212,135 @@ pub async fn case_matters(h: &dyn Harness) {
     ] {
         f.create("T", id, &format!(r#"{{"name":"{name}"}}"#)).await;
     }
+}
+
+/// Each object under two unique indexes and under one of two columns.
+async fn people(h: &dyn Harness) -> Fixture {
+    let f = Fixture::open(h).await;
+    let types = [
+        ("name", FieldType::String),
+        ("mail", FieldType::String),
+        ("team", FieldType::String),
+        ("place", FieldType::Number),
+    ];
+    f.define("T", &types).await;
+    for (name, columns) in [
+        ("by_name", &["name"][..]),
+        ("by_mail", &["mail"]),
+        ("by_place", &["team", "place"]),
+    ] {
+        f.change(create_index("T", name, UNIQUE, columns))
+            .await
+            .unwrap();
+    }
+    for (n, id) in ["a", "b", "c"].into_iter().enumerate() {
+        let json = format!(r#"{{"name":"{id}","mail":"{id}@x","team":"t","place":{n}}}"#);
+        f.create("T", id, &json).await;
+    }
+    f
+}
+
+fn text(field: &str, value: &str) -> (Arc<str>, Op) {
+    (field.into(), Op::Set(Value::from(value)))
+}
+
+fn sets(id: &str, ops: &[(Arc<str>, Op)]) -> Write {
+    let ops = ops.iter().map(|(field, op)| (&**field, op.clone()));
+    update("T", id, ops.collect())
+}
+
+/// All that the objects hold, checked against what each index finds.
+async fn held(f: &Fixture) -> Vec<String> {
+    let mut rows = Vec::new();
+    for record in f.find(&crate::Query::all("T")).await {
+        let mut values = vec![record.id.to_string()];
+        for field in ["name", "mail", "team", "place"] {
+            let value = record.get(field).cloned().unwrap_or(Value::Null);
+            let same = Filter::test(field, Test::Eq(value.clone()));
+            let found = f.matching("T", same).await;
+            assert!(
+                found.split(' ').any(|id| id == &*record.id),
+                "{field} of {} is found",
+                record.id
+            );
+            values.push(crate::codec::encode_to_string(&value).replace('"', ""));
+        }
+        rows.push(values.join(" "));
+    }
+    rows
+}
+
+pub async fn changing_one_index_keeps_the_others(h: &dyn Harness) {
+    let f = people(h).await;
+    // Together, in one batch and in two batches of one call.
+    f.batch(vec![
+        sets("a", &[text("mail", "a@y")]),
+        sets("b", &[text("mail", "b@y")]),
+    ])
+    .await
+    .unwrap();
+    let apart = vec![
+        WriteBatch::of(vec![sets("b", &[text("name", "bb")])]),
+        WriteBatch::of(vec![sets("c", &[text("mail", "c@y")])]),
+    ];
+    for answer in f.app.write(apart).await.unwrap() {
+        answer.unwrap();
+    }
+    assert_eq!(
+        held(&f).await,
+        ["a a a@y t 0", "b bb b@y t 1", "c c c@y t 2"]
+    );
+    let again = f.write(create("T", "d", fields(r#"{"name":"a"}"#))).await;
+    names_the_index(&refused!(again, DuplicateValue), "by_name");
+}
+
+pub async fn changing_a_part_of_a_key_keeps_the_rest(h: &dyn Harness) {
+    let f = people(h).await;
+    let place = |n: i64| (Arc::from("place"), Op::Set(Value::Int(n)));
+    f.batch(vec![
+        sets("a", &[place(7)]),
+        sets("b", &[place(8)]),
+        sets("c", &[text("team", "u")]),
+    ])
+    .await
+    .unwrap();
+    assert_eq!(
+        held(&f).await,
+        ["a a a@x t 7", "b b b@x t 8", "c c c@x u 2"]
+    );
+    let taken = fields(r#"{"team":"t","place":7}"#);
+    let again = f.write(create("T", "d", taken)).await;
+    names_the_index(&refused!(again, DuplicateValue), "by_place");
+}
+
+pub async fn values_go_round_in_one_batch(h: &dyn Harness) {
+    let f = people(h).await;
+    let place = |n: i64| (Arc::from("place"), Op::Set(Value::Int(n)));
+    // Nobody may hold what another one holds, not even for a step.
+    f.batch(vec![
+        sets("a", &[text("mail", "-"), (Arc::from("place"), Op::Unset)]),
+        sets("b", &[text("mail", "a@x"), place(0)]),
+        sets("c", &[text("mail", "b@x"), place(1)]),
+        sets("a", &[text("mail", "c@x"), place(2)]),
+    ])
+    .await
+    .unwrap();
+    assert_eq!(
+        held(&f).await,
+        ["a a c@x t 2", "b b a@x t 0", "c c b@x t 1"]
+    );
+    // The same with batches of their own, one of which moves a name as well.
+    let apart = vec![
+        WriteBatch::of(vec![sets("a", &[text("mail", "-"), text("name", "z")])]),
+        WriteBatch::of(vec![sets("b", &[text("mail", "c@x")])]),
+        WriteBatch::of(vec![sets("c", &[text("mail", "a@x"), text("name", "a")])]),
+        WriteBatch::of(vec![sets("a", &[text("mail", "b@x")])]),
+    ];
+    for answer in f.app.write(apart).await.unwrap() {
+        answer.unwrap();
+    }
+    assert_eq!(
+        held(&f).await,
+        ["a z b@x t 2", "b b c@x t 0", "c a a@x t 1"]
+    );
 }
