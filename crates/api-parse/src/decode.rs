@@ -63,6 +63,11 @@ pub fn class_name(name: &str) -> Result<&str> {
     Err(fail(Reason::InvalidCollectionName, message))
 }
 
+/// Whether a path has more steps below its field than values may nest.
+fn is_deep(cx: &Cx<'_>, rest: &str) -> bool {
+    rest.split('.').nth(cx.limits.json_depth_max).is_some()
+}
+
 /// Whether this is a letter followed by letters, digits and underscores.
 pub fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();

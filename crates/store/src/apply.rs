@@ -7,6 +7,7 @@
 mod nested;
 mod ops;
 
+use crate::codec::FIELD_DEPTH_MAX;
 use crate::{Acl, FieldRef, eval, keeps_null};
 use crate::{Action, Collection, FieldOp, FieldType, Op, Precondition, Record, RecordWrite};
 use basalt_base::{Error, Reason, Result, Timestamp, Value};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// precondition; see [`check_precondition`].
 ///
 /// `rev` becomes the revision. Fails with `DuplicateValue` for a `Create` or `Restore` of an existing
-/// object,
+/// object, `InvalidJson` for a value that nests deeper than could be read again,
 /// `ObjectNotFound` for an `Update` without `upsert` or a `Delete` of a missing one,
 /// `SchemaMismatch` or `IncorrectType` when a value does not fit, and `Internal` when the catalogue
 /// lacks a field: callers ensure fields first. Null needs no field and is kept under its name.
@@ -128,6 +129,10 @@ fn apply_op(collection: &Collection, record: &mut Record, step: &FieldOp) -> Res
     }
     let ty = field_type(collection, name)?;
     check_type(collection, name, ty, step)?;
+    // Before anything is made so deep that even dropping it would exhaust the stack.
+    if step.path.rest.len() > FIELD_DEPTH_MAX {
+        return Err(too_deep());
+    }
     // Taken, not cloned; an error gives up the whole record.
     let current = take(record, name);
     if step.path.rest.is_empty() {
@@ -205,6 +210,9 @@ fn field_type<'a>(collection: &'a Collection, name: &str) -> Result<&'a FieldTyp
 
 /// The value as the field keeps it, or `SchemaMismatch`.
 fn fit(collection: &Collection, name: &str, ty: &FieldType, value: Value) -> Result<Value> {
+    if !is_within(&value, FIELD_DEPTH_MAX) {
+        return Err(too_deep());
+    }
     match value {
         Value::Timestamp(at) if *ty == FieldType::Date => {
             Ok(Value::Timestamp(at.truncate_to_millis()))
@@ -219,6 +227,26 @@ fn fit(collection: &Collection, name: &str, ty: &FieldType, value: Value) -> Res
             Err(mismatch(collection, name, ty, &got))
         }
     }
+}
+
+/// Whether no more than `depth` levels of lists and maps are in each other.
+fn is_within(value: &Value, depth: usize) -> bool {
+    let below = |value: &Value| match depth.checked_sub(1) {
+        Some(depth) => is_within(value, depth),
+        None => false,
+    };
+    match value {
+        Value::Array(items) => items.iter().all(below),
+        Value::Map(map) => map.values().all(below),
+        _ => true,
+    }
+}
+
+fn too_deep() -> Error {
+    Error::new(
+        Reason::InvalidJson,
+        format!("A value is nested more than {FIELD_DEPTH_MAX} levels deep."),
+    )
 }
 
 fn mismatch(collection: &Collection, name: &str, ty: &FieldType, got: &str) -> Error {

@@ -20,6 +20,10 @@ pub use write::{encode, encode_for_sorting, encode_to_string};
 /// damaged data can't exhaust the stack.
 pub const DEPTH_MAX: usize = 512;
 
+/// How deep the value of a field may nest: what tags add to a value, and images of whole objects
+/// around it, stay within [`DEPTH_MAX`].
+pub const FIELD_DEPTH_MAX: usize = DEPTH_MAX - 8;
+
 pub(crate) fn corrupt(what: &str) -> basalt_base::Error {
     basalt_base::Error::new(
         basalt_base::Reason::StoreCorrupt,

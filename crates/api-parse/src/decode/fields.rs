@@ -106,12 +106,17 @@ fn custom_time(cx: &Cx<'_>, json: &Json<'_>) -> Result<Option<Timestamp>> {
 }
 
 /// The path that a key names: a field, or `field.key` for what is nested in it. Errors:
-/// `InvalidFieldName`.
+/// `InvalidFieldName`, `InvalidJson` for one of more steps than values may nest.
 fn path(cx: &Cx<'_>, key: &str) -> Result<Path> {
     let (root, rest) = match key.split_once('.') {
         Some((root, rest)) => (root, Some(rest)),
         None => (key, None),
     };
+    if super::is_deep(cx, rest.unwrap_or_default()) {
+        let max = cx.limits.json_depth_max;
+        let message = format!("A value is nested more than {max} levels deep.");
+        return Err(fail(Reason::InvalidJson, message));
+    }
     let known = if cx.rank == Rank::Maintenance {
         is_internal_name(root)
     } else {

@@ -196,11 +196,15 @@ fn related(json: &Json<'_>) -> Result<Where> {
     })
 }
 
-/// The path that a key of a query names. Errors: `InvalidFieldName`.
+/// The path that a key of a query names. Errors: `InvalidFieldName`, `QueryTooComplex` for one of
+/// more steps than values may nest.
 ///
 /// Names that start with an underscore are internal; only the master keys may ask for them.
 pub(super) fn path(cx: &Cx<'_>, key: &str) -> Result<Path> {
     let (root, rest) = key.split_once('.').map_or((key, ""), |(r, rest)| (r, rest));
+    if super::is_deep(cx, rest) {
+        return Err(too_complex("A key in the query is nested too deep."));
+    }
     let nested_ok = rest.is_empty() || rest.split('.').all(is_step);
     let internal = matches!(cx.rank, Rank::Master | Rank::Maintenance);
     let root_ok = is_name(root) || (internal && is_internal_name(root));

@@ -10,6 +10,7 @@ mod batches;
 mod config;
 mod errors;
 mod jobs;
+mod limits;
 mod objects;
 mod properties;
 mod queries;

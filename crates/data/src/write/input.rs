@@ -107,6 +107,10 @@ fn check_name(call: &Call, collection: &str, name: &str) -> Result<()> {
 }
 
 fn check_steps(core: &Core, path: &Path) -> Result<()> {
+    let depth_max = core.options.limits.json_depth_max;
+    if path.rest.len() > depth_max {
+        return Err(too_deep(depth_max));
+    }
     for step in &path.rest {
         if step.is_empty() || step.starts_with('$') || step.contains('.') {
             return Err(errors::invalid_field_name(&names::dotted(path)));
@@ -125,6 +129,13 @@ fn check_steps(core: &Core, path: &Path) -> Result<()> {
     Ok(())
 }
 
+fn too_deep(depth_max: usize) -> Error {
+    Error::new(
+        Reason::InvalidJson,
+        format!("A value is nested more than {depth_max} levels deep."),
+    )
+}
+
 /// A budget of bytes and depth for the values of one write.
 struct Size {
     left: usize,
@@ -134,13 +145,7 @@ struct Size {
 impl Size {
     fn check(&mut self, value: &Value, depth: usize) -> Result<()> {
         if depth > self.depth_max {
-            return Err(Error::new(
-                Reason::InvalidJson,
-                format!(
-                    "A value is nested more than {} levels deep.",
-                    self.depth_max
-                ),
-            ));
+            return Err(too_deep(self.depth_max));
         }
         match value {
             Value::String(text) => {

@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use basalt_base::{Reason, Value};
-use basalt_data::{Include, ObjectQuery, Where};
-use basalt_store::{Path, Test};
+use basalt_data::{FieldChange, Include, ObjectQuery, Where};
+use basalt_store::{FieldOp, Op, Path, Test};
 
 async fn refused(asked: ObjectQuery) -> String {
     let w = world_with(|o| {
@@ -123,4 +123,36 @@ async fn a_sub_query_with_too_many_objects_is_an_error_and_no_wrong_answer() {
         .find(&anyone(), filtered("House", filter(Some(2))))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn paths_of_a_write_nest_no_deeper_than_values() {
+    let w = world_with(|o| o.limits.json_depth_max = 5).await;
+    let ops = [
+        Op::Append(Vec::new()),
+        Op::AddUnique(Vec::new()),
+        Op::Remove(Vec::new()),
+        Op::Increment(Value::Int(1)),
+        Op::Set(Value::Int(1)),
+        Op::SetOnInsert(Value::Int(1)),
+        Op::Unset,
+    ];
+    for op in ops {
+        let at = |steps: usize| {
+            let path = Path::dotted(&format!("o{}", ".a".repeat(steps)));
+            vec![FieldChange::Field(FieldOp {
+                path,
+                op: op.clone(),
+            })]
+        };
+        let mut create = new("Post", vec![]);
+        create.fields = at(6);
+        let got = why(w.data.create(&anyone(), create).await);
+        assert_eq!(got.0, Reason::InvalidJson, "{op:?}: {}", got.1);
+        let id = w.put("Post", vec![]).await;
+        let got = why(w.data.update(&anyone(), change("Post", &id, at(6))).await);
+        assert_eq!(got.0, Reason::InvalidJson, "{op:?}: {}", got.1);
+        let within = change("Post", &id, at(5));
+        w.data.update(&anyone(), within).await.unwrap();
+    }
 }

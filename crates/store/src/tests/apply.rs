@@ -1,6 +1,6 @@
 //! The application of writes.
 
-use crate::codec::{decode, encode_record};
+use crate::codec::{FIELD_DEPTH_MAX, decode, decode_record, encode_record};
 use crate::{
     Acl, Action, Collection, CollectionId, Field, FieldDef, FieldId, FieldOp, FieldRef, FieldType,
     Op, Path, Precondition, Record, RecordWrite, apply,
@@ -246,4 +246,43 @@ fn dates_are_cut_and_nested_ones_are_not() {
         after("{}", vec![("at", set()), ("m.at", set())]),
         v(r#"{"m":{"at":{"$t":[5,1999999]}},"at":{"$t":5001}}"#)
     );
+}
+
+#[test]
+fn nothing_is_written_that_is_too_deep_to_be_read_again() {
+    let refused = |path: &str, op: Op| {
+        let result = apply::apply(&collection(), None, &update(vec![(path, op)]), 2);
+        match result {
+            Err(e) => assert_eq!(e.reason(), Reason::InvalidJson, "{e}"),
+            Ok(_) => panic!("{} steps were written", path.len() / 2),
+        }
+    };
+    let deep = |steps: usize| format!("m{}", ".a".repeat(steps));
+    for op in [
+        Op::Append(Vec::new()),
+        Op::AddUnique(Vec::new()),
+        Op::Remove(Vec::new()),
+        Op::Increment(v("1")),
+        Op::SetOnInsert(v("1")),
+        Op::Set(v("1")),
+        Op::Unset,
+    ] {
+        refused(&deep(100_000), op.clone());
+        refused(&deep(FIELD_DEPTH_MAX + 1), op);
+    }
+    let mut nested = v("1");
+    for _ in 0..=FIELD_DEPTH_MAX {
+        nested = Value::Array(vec![nested]);
+    }
+    refused("l", Op::Set(nested.clone()));
+    refused("l", Op::Append(vec![nested]));
+    refused(&deep(FIELD_DEPTH_MAX - 1), Op::Set(v(r#"{"a":[1]}"#)));
+    // What is just deep enough comes back from storage and from a change image.
+    let polygon = Value::Polygon(vec![basalt_base::GeoPoint::new(0.0, 0.0).unwrap(); 4]);
+    let most = update(vec![(&deep(FIELD_DEPTH_MAX), Op::Set(polygon))]);
+    let record = apply::apply(&collection(), None, &most, 2)
+        .unwrap()
+        .unwrap();
+    let again = decode_record(&encode_record(&record)).unwrap();
+    assert_eq!(again.fields, record.fields);
 }

@@ -1,0 +1,70 @@
+//! What one request may ask, through the front door: each refusal comes before the work.
+
+use super::support::{check, encoded, make, send, world};
+
+/// `o` and then this many steps below it.
+fn steps(count: usize) -> String {
+    format!("o{}", ".a".repeat(count))
+}
+
+#[tokio::test]
+async fn keys_of_a_write_nest_no_deeper_than_values() {
+    let world = world().await;
+    let id = make(&world, "", "Thing", "{}").await;
+    let ops = [
+        r#"{"__op":"Add","objects":[]}"#,
+        r#"{"__op":"AddUnique","objects":[1]}"#,
+        r#"{"__op":"Remove","objects":[]}"#,
+        r#"{"__op":"Increment","amount":1}"#,
+        r#"{"__op":"SetOnInsert","amount":1}"#,
+        r#"{"__op":"Delete"}"#,
+        "1",
+    ];
+    let target = format!("/classes/Thing/{id}");
+    for op in ops {
+        for count in [101, 600, 500_000] {
+            let body = format!(r#"{{"{}":{op}}}"#, steps(count));
+            let refusal: &[&str] = &[r#""code":107"#, "nested more than 100 levels"];
+            check(
+                &world,
+                &[
+                    ("", "POST", "/classes/Thing", &body, 400, refusal),
+                    ("", "PUT", &target, &body, 400, refusal),
+                    ("master", "PUT", &target, &body, 400, refusal),
+                ],
+            )
+            .await;
+        }
+        let body = format!(r#"{{"{}":{op}}}"#, steps(90));
+        let done = send(&world, "", "PUT", &target, &body).await;
+        assert_eq!(done.status, 200, "{op}: {}", done.text);
+        check(&world, &[("", "GET", &target, "", 200, &[])]).await;
+        check(&world, &[("", "PUT", &target, r#"{"o":{}}"#, 200, &[])]).await;
+    }
+}
+
+#[tokio::test]
+async fn keys_of_a_query_nest_no_deeper_than_values() {
+    let world = world().await;
+    make(&world, "", "Thing", r#"{"o":{"a":1}}"#).await;
+    for count in [101, 200_000] {
+        let path = steps(count);
+        for body in [
+            format!(r#"{{"where":{{"{path}":1}},"_method":"GET"}}"#),
+            format!(r#"{{"order":"{path}","_method":"GET"}}"#),
+            format!(r#"{{"keys":"{path}","_method":"GET"}}"#),
+            format!(r#"{{"excludeKeys":"{path}","_method":"GET"}}"#),
+            format!(r#"{{"include":"{path}","_method":"GET"}}"#),
+            format!(
+                r#"{{"where":{{"p":{{"$select":{{"query":{{"className":"Thing"}},"key":"{path}"}}}}}},"_method":"GET"}}"#
+            ),
+        ] {
+            let answer = send(&world, "", "POST", "/classes/Thing", &body).await;
+            assert_eq!(answer.status, 400, "{}", answer.text);
+            assert!(answer.text.len() < 1_000, "{}", answer.text);
+        }
+    }
+    let within = encoded(&format!(r#"{{"{}":1}}"#, steps(90)));
+    let target = format!("/classes/Thing?where={within}");
+    check(&world, &[("", "GET", &target, "", 200, &["results"])]).await;
+}
