@@ -7,6 +7,7 @@ use basalt_base::{Map, Reason, Result, Value};
 use basalt_data::{Include, ObjectQuery, Rank};
 use basalt_store::{Sort, SortKey};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 const FIND_OPTIONS: &[&str] = &[
     "skip",
@@ -183,6 +184,9 @@ fn order(cx: &Cx<'_>, params: &Object<'_>) -> Result<Vec<Sort>> {
     let list = text(params, "order")?;
     let mut sort = Vec::new();
     for part in parts(&list) {
+        if sort.len() == LEVELS_MAX {
+            return Err(fail(Reason::QueryTooComplex, "order has too many keys."));
+        }
         let (name, descending) = match part.strip_prefix('-') {
             Some(name) => (name, true),
             None => (part.strip_prefix('+').unwrap_or(part), false),
@@ -207,9 +211,6 @@ fn order(cx: &Cx<'_>, params: &Object<'_>) -> Result<Vec<Sort>> {
         })?;
         let key = SortKey::Path(path);
         sort.push(Sort { key, descending });
-    }
-    if sort.len() > LEVELS_MAX {
-        return Err(fail(Reason::QueryTooComplex, "order has too many keys."));
     }
     Ok(sort)
 }
@@ -275,21 +276,31 @@ fn shape(cx: &Cx<'_>, params: &Object<'_>, query: &mut ObjectQuery) -> Result<()
     }
     // Asking for no keys is not the same as not asking: nothing but what every object has comes.
     if params.get("keys").is_some_and(|json| *json != Json::Null) {
-        let mut names: Vec<Box<str>> = Vec::new();
-        for key in parts(&keys).filter(|key| !ALWAYS.contains(key)) {
+        let names = names(cx, &keys, "keys")?;
+        for key in &names {
             below(&mut query.include, key);
-            if !names.iter().any(|name| **name == *key) {
-                names.push(key.into());
-            }
-        }
-        if names.len() > cx.limits.fields_max {
-            return Err(fail(Reason::QueryTooComplex, "keys has too many names."));
         }
         query.keys = Some(names);
     }
-    let excluded = parts(&exclude).filter(|key| !ALWAYS.contains(key));
-    query.exclude_keys = excluded.map(Into::into).collect();
+    query.exclude_keys = names(cx, &exclude, "excludeKeys")?;
     Ok(())
+}
+
+/// The different names of a list, without those that need no asking for.
+fn names(cx: &Cx<'_>, list: &str, option: &'static str) -> Result<Vec<Box<str>>> {
+    let mut seen = HashSet::new();
+    let mut names = Vec::new();
+    for (at, name) in parts(list).enumerate() {
+        // Names that come again count too: nobody needs more of them than there can be fields.
+        if at >= cx.limits.fields_max {
+            let message = format!("{option} has too many names.");
+            return Err(fail(Reason::QueryTooComplex, message));
+        }
+        if !ALWAYS.contains(&name) && seen.insert(name) {
+            names.push(name.into());
+        }
+    }
+    Ok(names)
 }
 
 fn include_path(cx: &Cx<'_>, root: &mut Include, path: &str) -> Result<()> {

@@ -68,3 +68,31 @@ async fn keys_of_a_query_nest_no_deeper_than_values() {
     let target = format!("/classes/Thing?where={within}");
     check(&world, &[("", "GET", &target, "", 200, &["results"])]).await;
 }
+
+#[tokio::test]
+async fn lists_of_names_are_refused_when_they_get_long() {
+    let world = world().await;
+    make(&world, "", "Thing", "{}").await;
+    let names = |count: usize| {
+        let names: Vec<String> = (0..count).map(|n| format!("n{n}")).collect();
+        names.join(",")
+    };
+    for (option, most) in [("keys", 1_000), ("excludeKeys", 1_000), ("order", 32)] {
+        for (count, status) in [(most, 200), (most + 1, 400), (300_000, 400)] {
+            let body = format!(r#"{{"{option}":"{}","_method":"GET"}}"#, names(count));
+            let answer = send(&world, "", "POST", "/classes/Thing", &body).await;
+            assert_eq!(answer.status, status, "{option} {count}: {}", answer.text);
+            if status == 400 {
+                let message = format!("{option} has too many");
+                assert!(answer.text.contains(&message), "{}", answer.text);
+            }
+        }
+        // The same name again and again is one, but not for ever.
+        let body = format!(
+            r#"{{"{option}":"{}n","_method":"GET"}}"#,
+            "n,".repeat(300_000)
+        );
+        let answer = send(&world, "", "POST", "/classes/Thing", &body).await;
+        assert_eq!(answer.status, 400, "{option}: {}", answer.text);
+    }
+}

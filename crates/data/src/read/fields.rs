@@ -3,20 +3,21 @@
 use crate::rules::Viewer;
 use crate::{Include, ObjectQuery, names};
 use basalt_store::{Catalogue, Collection, FieldType, Projection, Record};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Which named fields of the found objects are shown.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
-    keys: Option<Vec<Box<str>>>,
-    excluded: Vec<Box<str>>,
+    keys: Option<HashSet<Box<str>>>,
+    excluded: HashSet<Box<str>>,
 }
 
 impl Shown {
     /// What the query asks for.
     pub(super) fn of(query: &ObjectQuery, collection: Option<&Collection>) -> Self {
         let root = |key: &str| -> Box<str> { names::root(key).into() };
-        let mut keys: Option<Vec<Box<str>>> = query
+        let mut keys: Option<HashSet<Box<str>>> = query
             .keys
             .as_ref()
             .map(|keys| keys.iter().map(|key| root(key)).collect());
@@ -39,12 +40,12 @@ impl Shown {
         let needs = viewer.needs().map(Arc::from);
         match (&self.keys, collection) {
             (Some(keys), _) => {
-                let kept = keys.iter().filter(|key| !self.excluded.contains(key));
+                let kept = keys.iter().filter(|key| !self.excluded.contains(*key));
                 Projection::Only(kept.map(|key| Arc::from(&**key)).chain(needs).collect())
             }
             (None, Some(collection)) if !self.excluded.is_empty() => {
                 let names = collection.fields.iter().map(|f| &f.def.name);
-                let kept = names.filter(|n| !self.excluded.iter().any(|e| **e == ***n));
+                let kept = names.filter(|name| !self.excluded.contains(&***name));
                 Projection::Only(kept.cloned().chain(needs).collect())
             }
             _ => Projection::All,
@@ -56,9 +57,9 @@ impl Shown {
         if self.keys.is_none() && self.excluded.is_empty() {
             return;
         }
-        let has = |list: &[Box<str>], name: &str| list.iter().any(|key| **key == *name);
         record.fields.retain(|(name, _)| {
-            self.keys.as_deref().is_none_or(|keys| has(keys, name)) && !has(&self.excluded, name)
+            let asked = self.keys.as_ref().is_none_or(|keys| keys.contains(&**name));
+            asked && !self.excluded.contains(&**name)
         });
     }
 }
