@@ -204,6 +204,9 @@ impl Tx<'_> {
         self.flush().await?;
         self.rows.clear();
         self.keys.clear();
+        let schema = self.state.schema.clone();
+        let layout = schema.layout(change.subject().0);
+        self.limit_waits(layout.map(|layout| &**layout)).await?;
         let mut next_id = self.state.next_id;
         let mut work = ddl::Ddl {
             conn: self.conn,

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod faults;
+mod locks;
 mod nodes;
 mod queries;
 mod standby;
