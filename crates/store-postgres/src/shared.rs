@@ -21,6 +21,7 @@ pub(crate) struct Common {
     pub(crate) readers: Arc<Pool>,
     pub(crate) writers: Arc<Pool>,
     pub(crate) keepers: Arc<Pool>,
+    pub(crate) builders: Arc<Pool>,
     /// Statements that ran past the limit of the shared connections: they get one of their own.
     pub(crate) slow: Mutex<HashSet<Box<str>>>,
 }
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) lock_refused_at: Mutex<Option<Monotonic>>,
     /// Those who wait for tasks.
     pub(crate) task_watches: Mutex<Vec<Weak<dyn TaskWatch>>>,
+    /// Told when the catalogue was changed here: there may be an index to build.
+    pub(crate) declared: Arc<tokio::sync::Notify>,
 }
 
 impl Shared {
@@ -62,6 +65,7 @@ impl Shared {
             queues: Mutex::default(),
             lock_refused_at: Mutex::default(),
             task_watches: Mutex::default(),
+            declared: Arc::default(),
         }
     }
 

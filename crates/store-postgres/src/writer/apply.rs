@@ -211,6 +211,7 @@ impl Tx<'_> {
         let mut work = ddl::Ddl {
             conn: self.conn,
             next_id: &mut next_id,
+            index_at_once_rows_max: self.shared.common.options.index_at_once_rows_max,
         };
         let changed = ddl::apply(&mut work, &self.state.schema, change).await?;
         self.state.next_id = next_id;

@@ -355,6 +355,7 @@ async fn commit(tx: &mut Tx<'_>, batches: usize) -> std::result::Result<(), Unco
         let ddl = ddl::Ddl {
             conn: tx.conn,
             next_id: &mut next_id,
+            index_at_once_rows_max: tx.shared.common.options.index_at_once_rows_max,
         };
         let made = refresh_views(&ddl, &tx.state.schema, &views).await;
         made.map_err(Uncommitted::No)?;
@@ -367,6 +368,9 @@ async fn commit(tx: &mut Tx<'_>, batches: usize) -> std::result::Result<(), Unco
     orders.push(state_order(tx));
     send(tx, &orders).await?;
     let shared = tx.shared;
+    if tx.state.schema.catalogue.version != shared.schema.load().catalogue.version {
+        shared.declared.notify_one();
+    }
     shared.publish(&tx.state.schema);
     shared.saw(tx.state.position);
     shared.common.counters.commits.fetch_add(1, Relaxed);
@@ -513,6 +517,7 @@ async fn clear_once(shared: &Shared) -> std::result::Result<bool, Uncommitted> {
     let work = ddl::Ddl {
         conn: &conn,
         next_id: &mut next_id,
+        index_at_once_rows_max: tx.shared.common.options.index_at_once_rows_max,
     };
     let cleared = ddl::clear(&work, &tx.state.schema, tx.state.position).await;
     tx.state.schema = Arc::new(cleared.map_err(Uncommitted::No)?);
