@@ -164,11 +164,15 @@ impl Target {
         name: &str,
         changes: &[FieldChange],
     ) -> Result<Filter> {
-        match &self.collection {
-            Some(collection) if infer::adds_fields(collection, name, changes)? => {
-                self.allowed(core, call, name, Operation::AddField)
-            }
-            _ => Ok(Filter::Everything),
+        // Who may make a collection may give it fields; system collections are everybody's to make.
+        let adds = match self.collection.as_deref() {
+            None if !is_guarded(name) => false,
+            collection => infer::adds_fields(collection, name, changes)?,
+        };
+        if adds {
+            self.allowed(core, call, name, Operation::AddField)
+        } else {
+            Ok(Filter::Everything)
         }
     }
 
