@@ -1,5 +1,6 @@
 //! What the adapter is given of each app.
 
+use crate::transport::within;
 use basalt_base::{AppId, BoxFuture, Limits, Result, Secret};
 use basalt_data::Data;
 use basalt_flow::Jobs;
@@ -75,6 +76,13 @@ pub struct Options {
     pub mount_path: String,
     /// Limits.
     pub limits: Limits,
+}
+
+impl Options {
+    /// Whether the master key counts when it comes from this address.
+    pub fn takes_master_from(&self, ip: IpAddr) -> bool {
+        within(&self.master_key_ips, ip)
+    }
 }
 
 impl Default for Options {

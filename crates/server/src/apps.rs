@@ -20,6 +20,7 @@ use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
 use basalt_store::{AppRow, AppStore, Store, StoreId};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -868,8 +869,10 @@ impl AdminApps for AppTable {
         })
     }
 
-    fn master_key(&self, id: &str) -> Option<Secret> {
-        self.entry(id)?.keys.api.master.clone()
+    fn master_key(&self, id: &str, from: IpAddr) -> Option<Secret> {
+        let entry = self.entry(id)?;
+        let counts = entry.product.api.takes_master_from(from);
+        counts.then(|| entry.keys.api.master.clone()).flatten()
     }
 }
 
