@@ -2,14 +2,15 @@
 
 use crate::decode::fail;
 use crate::json::{Json, Object};
+use crate::live::{self, Opened, Sockets};
 use crate::reply::Reply;
 use crate::request::Req;
 use crate::transport::{self, Body, Cors, Presented, QueryString};
 use crate::{App, Apps, errors, routes};
-use basalt_base::{Error, Kind, Limits, Map, Reason, Result, Secret};
+use basalt_base::{Clock, Error, Kind, Limits, Map, Reason, Result, Secret, SystemClock};
 use basalt_data::{Call, Rank};
 use basalt_functions::{DEPTH_HEADER, depth_of};
-use basalt_listener::{Request, Response, Route, bytes_response};
+use basalt_listener::{Request, Response, Route, SocketLimits, bytes_response};
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 use std::borrow::Cow;
@@ -25,6 +26,9 @@ const UNROUTED: &str = "/*";
 pub struct ParseApi {
     apps: Arc<dyn Apps>,
     cors: Cors,
+    sockets: Sockets,
+    limits: Arc<Limits>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What became known of a request on the way to its answer.
@@ -59,6 +63,51 @@ impl ParseApi {
         Self {
             apps,
             cors: Cors::default(),
+            sockets: Sockets::new(Limits::default().live_sockets_per_ip_max),
+            limits: Arc::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The same with these sockets, which have these limits until their app is known.
+    pub fn with_sockets(mut self, sockets: Sockets, limits: Limits) -> Self {
+        self.sockets = sockets;
+        self.limits = Arc::new(limits);
+        self
+    }
+
+    /// Answers the handshake of a WebSocket, on whatever path it comes.
+    pub fn socket(&self, mut request: Request) -> Response {
+        let ip = request.client.ip;
+        let Some(place) = self.sockets.enter(ip) else {
+            let error = fail(
+                Reason::Overloaded,
+                "There is no room for another connection.",
+            );
+            return response(errors::reply(&error, false));
+        };
+        let limits = SocketLimits {
+            message_bytes_max: self.limits.live_message_bytes_max,
+        };
+        match request.accept_websocket(limits) {
+            Ok((response, upgrading)) => {
+                let opened = Opened {
+                    apps: Arc::clone(&self.apps),
+                    limits: Arc::clone(&self.limits),
+                    clock: Arc::clone(&self.clock),
+                    place,
+                    ip,
+                };
+                tokio::spawn(live::serve(upgrading, opened));
+                response
+            }
+            Err(error) => {
+                let mut response = response(errors::reply(&error, false));
+                let version = HeaderValue::from_static("13");
+                let headers = response.headers_mut();
+                headers.insert(header::SEC_WEBSOCKET_VERSION, version);
+                response
+            }
         }
     }
 
@@ -70,6 +119,9 @@ impl ParseApi {
 
     /// Answers one request; `path` is the raw path below the mount path (`/classes/Post`).
     pub async fn handle(&self, path: &str, request: Request) -> Response {
+        if request.is_websocket() {
+            return self.socket(request);
+        }
         let origin = request.head.headers.get(header::ORIGIN).cloned();
         let id = request.id.clone();
         let mut found = Found::default();

@@ -1,11 +1,12 @@
 //! What the adapter is given of each app.
 
-use crate::transport::within;
+use crate::live::{LiveEvents, LiveOptions};
 use basalt_base::{AppId, BoxFuture, Limits, Result, Secret};
 use basalt_data::Data;
 use basalt_flow::Jobs;
 use basalt_functions::Functions;
 use basalt_identity::Identity;
+use basalt_live::Live;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -45,6 +46,12 @@ pub struct App {
     pub functions: Functions,
     /// Its users.
     pub identity: Identity,
+    /// Its live queries.
+    pub live: Live,
+    /// How their events are written.
+    pub live_events: Arc<LiveEvents>,
+    /// Tells its data from other data that was in its place.
+    pub live_epoch: u64,
     /// The adapter's own settings.
     pub options: Options,
 }
@@ -76,13 +83,8 @@ pub struct Options {
     pub mount_path: String,
     /// Limits.
     pub limits: Limits,
-}
-
-impl Options {
-    /// Whether the master key counts when it comes from this address.
-    pub fn takes_master_from(&self, ip: IpAddr) -> bool {
-        within(&self.master_key_ips, ip)
-    }
+    /// Live queries.
+    pub live: LiveOptions,
 }
 
 impl Default for Options {
@@ -104,6 +106,7 @@ impl Default for Options {
             public_url: "http://127.0.0.1:1337/parse".to_owned(),
             mount_path: "/parse".to_owned(),
             limits: Limits::default(),
+            live: LiveOptions::default(),
         }
     }
 }

@@ -17,7 +17,7 @@ mod value;
 pub use acl::acl;
 pub use aggregate::{Aggregate, aggregate};
 pub use fields::{create, operation, update};
-pub use filter::filter;
+pub use filter::{filter, path};
 pub use options::{asked, find, get};
 pub use schema::{SchemaVerb, schema};
 pub use validator::{rate_rule, validator};

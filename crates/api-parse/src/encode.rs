@@ -8,11 +8,11 @@ mod value;
 mod writer;
 
 pub use aggregate::{distinct, rows};
-pub use object::{Hooked, created, hooked, updated};
+pub use object::{Hooked, Shape, created, hooked, object, updated};
 pub use page::{get, page};
 pub use schema::{Indexes, schema, schemas};
 pub use value::{Files, iso, plain_map, plain_value, value};
-pub use writer::{Fields, string};
+pub use writer::{Fields, int, string};
 
 use basalt_base::{Error, Reason, Result};
 

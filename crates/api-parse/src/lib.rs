@@ -14,6 +14,7 @@ mod encode;
 mod errors;
 mod handlers;
 mod json;
+mod live;
 mod reply;
 mod request;
 mod routes;
@@ -24,6 +25,7 @@ mod webhooks;
 pub use api::ParseApi;
 pub use app::{App, Apps, Keys, Network, Options};
 pub use errors::{Form, wire};
+pub use live::{LiveEvents, LiveOptions, SessionRights, Sockets};
 pub use transport::Cors;
 pub use webhooks::ParseWire;
 

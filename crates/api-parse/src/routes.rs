@@ -236,8 +236,7 @@ impl Act {
                 | DeleteSchedule
                 | Absent("push" | "security")
         );
-        // The maintenance key is for objects' internal fields, not for running the app.
-        if needs_master && matches!(rank, Rank::Client | Rank::Maintenance) {
+        if needs_master && rank == Rank::Client {
             let message = "unauthorized: master key is required";
             return Err(fail(Reason::MasterKeyRequired, message));
         }

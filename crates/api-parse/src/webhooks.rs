@@ -101,8 +101,8 @@ impl ParseWire {
         }
     }
 
-    fn query(&self, fields: &mut Fields<'_>, query: &ObjectQuery) {
-        fields.text("triggerName", trigger_name(EventKind::BeforeFind));
+    fn query(&self, fields: &mut Fields<'_>, kind: EventKind, query: &ObjectQuery) {
+        fields.text("triggerName", trigger_name(kind));
         match &query.asked {
             Some(asked) => value(fields.key("query"), asked, self.files()),
             None => value(fields.key("query"), &followed(query), self.files()),
@@ -274,7 +274,10 @@ impl Wire for ParseWire {
                 fields.text("functionName", name);
             }
             What::Object(event) => self.object(&mut fields, event),
-            What::Query(query) => self.query(&mut fields, query),
+            What::Query(query) => self.query(&mut fields, EventKind::BeforeFind, query),
+            What::Subscription(query) => {
+                self.query(&mut fields, EventKind::BeforeSubscribe, query);
+            }
             What::Found(found) => self.found(&mut fields, found),
         }
         self.caller(&mut fields, invocation);
@@ -298,11 +301,14 @@ impl Wire for ParseWire {
             (What::Function(..), result) => Ok(Reply::Value(plain(result))),
             // Nothing in it is what code answers that has nothing to change.
             (What::Object(event), Json::Object(object))
-                if event.kind == EventKind::BeforeSave && !object.is_empty() =>
+                if matches!(event.kind, EventKind::BeforeSave | EventKind::AfterEvent)
+                    && !object.is_empty() =>
             {
                 self.new_object(event, object).map(Reply::Object)
             }
-            (What::Query(query), Json::Object(object)) if !object.is_empty() => {
+            (What::Query(query) | What::Subscription(query), Json::Object(object))
+                if !object.is_empty() =>
+            {
                 let query = self.new_query(query, object)?;
                 Ok(Reply::Query(Box::new(query)))
             }

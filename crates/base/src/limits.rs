@@ -61,6 +61,27 @@ pub struct Limits {
     pub log_bytes_max: usize,
     /// How long a line of those logs is kept.
     pub log_time_max: Duration,
+    /// Most live connections of one address; loopback is exempt.
+    pub live_sockets_per_ip_max: usize,
+    /// Most live connections of one app on one node.
+    pub live_clients_max: usize,
+    /// Most live queries of one app on one node.
+    pub live_subscriptions_max: usize,
+    /// Most live queries of one connection.
+    pub live_subscriptions_per_client_max: usize,
+    /// Largest message of a live client in bytes.
+    pub live_message_bytes_max: usize,
+    /// Most messages a second of a live client, after a burst of as many and two for each
+    /// subscription that it may have.
+    pub live_messages_per_second_max: usize,
+    /// Most events that wait for a live client; who has more is cut off.
+    pub live_queue_messages_max: usize,
+    /// Most bytes of events that wait for a live client.
+    pub live_queue_bytes_max: usize,
+    /// Most bytes of events that wait for all live clients of an app on one node.
+    pub live_queues_bytes_max: usize,
+    /// How long a live client may take to say who it is.
+    pub live_handshake_time_max: Duration,
 }
 
 impl Default for Limits {
@@ -93,6 +114,16 @@ impl Default for Limits {
             webhook_answer_bytes_max: 8 * 1024 * 1024,
             log_bytes_max: 64 * 1024 * 1024,
             log_time_max: Duration::from_hours(30 * 24),
+            live_sockets_per_ip_max: 1_000,
+            live_clients_max: 20_000,
+            live_subscriptions_max: 100_000,
+            live_subscriptions_per_client_max: 200,
+            live_message_bytes_max: 256 * 1024,
+            live_messages_per_second_max: 50,
+            live_queue_messages_max: 4_096,
+            live_queue_bytes_max: 4 * 1024 * 1024,
+            live_queues_bytes_max: 256 * 1024 * 1024,
+            live_handshake_time_max: Duration::from_secs(10),
         }
     }
 }

@@ -119,6 +119,19 @@ impl Data {
         read::get(&self.core, call, id, query)
     }
 
+    /// Plans to watch the objects that a query finds, for as long as rights and schema stay as they
+    /// are ([`crate::Watch::version`]). `fields`: an update that changes none of these is not
+    /// watched; `None` for all updates. Hooks are not asked. Errors: those of a find, and
+    /// `UnsupportedQuery` where an object alone can't tell whether it is meant.
+    pub fn watch(
+        &self,
+        call: &Arc<Call>,
+        query: ObjectQuery,
+        fields: Option<Vec<Path>>,
+    ) -> Result<crate::Watch> {
+        read::watch(&self.core, call, query, fields)
+    }
+
     /// Makes an object.
     pub async fn create(&self, call: &Call, create: Create) -> Result<Created> {
         write::create(&self.core, call, create).await

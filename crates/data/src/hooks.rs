@@ -6,7 +6,7 @@ use basalt_store::{Acl, Collection, Record, Write};
 use std::sync::Arc;
 
 /// When a hook runs. Files and the config have the kinds of objects, on collections of their own
-/// whose names begin with `@`; connections and subscriptions have kinds, and nothing fires them yet.
+/// whose names begin with `@`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventKind {
     /// Before an object is created or updated; may change or refuse it.
@@ -140,6 +140,16 @@ pub trait Hooks: Send + Sync {
         call: &'a Call,
         query: &'a mut ObjectQuery,
     ) -> BoxFuture<'a, Result<()>>;
+
+    /// Runs before-subscribe, which may change the query or refuse it.
+    fn before_subscribe<'a>(
+        &'a self,
+        call: &'a Call,
+        query: &'a mut ObjectQuery,
+    ) -> BoxFuture<'a, Result<()>> {
+        let _ = (call, query);
+        Box::pin(async { Ok(()) })
+    }
 
     /// Runs after-find.
     fn after_find<'a>(&'a self, call: &'a Call, found: Found<'a>) -> BoxFuture<'a, Result<()>>;

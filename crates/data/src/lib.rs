@@ -40,5 +40,6 @@ pub use objects::{
     Updated,
 };
 pub use query::{Include, ObjectQuery, Where};
+pub use read::{Look, Watch};
 pub use rules::{FieldRule, PermissionSet, Rules};
 pub use schema::{IndexChange, SchemaChangeRequest, SchemaField, SchemaView};

@@ -8,8 +8,11 @@ mod plan;
 mod reader;
 mod resolve;
 mod translate;
+mod watch;
 
 pub(crate) use aggregate::{aggregate, distinct};
+pub(crate) use watch::watch;
+pub use watch::{Look, Watch};
 
 use crate::core::Core;
 use crate::{Call, EventKind, Found, ObjectPage, ObjectQuery, Where, errors};

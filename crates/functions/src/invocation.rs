@@ -14,6 +14,8 @@ pub enum What<'a> {
     Object(&'a Event),
     /// A trigger before a query.
     Query(&'a ObjectQuery),
+    /// A trigger before a query is watched.
+    Subscription(&'a ObjectQuery),
     /// A trigger after a query.
     Found(&'a Found<'a>),
 }

@@ -22,8 +22,7 @@ enum Link {
     Unlink,
 }
 
-/// The refusal of a provider.
-pub fn unsupported() -> Error {
+fn unsupported() -> Error {
     Error::new(
         Reason::UnsupportedService,
         "This authentication method is unsupported.",

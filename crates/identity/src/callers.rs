@@ -27,6 +27,35 @@ pub struct Caller {
     pub principal: Principal,
     /// The digest of the session's token, when there is a session.
     pub session_digest: Option<Arc<str>>,
+    /// When the session ends by itself, if it does.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Whose rights a change of a stored object may alter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Affected {
+    /// Nobody's.
+    Nobody,
+    /// Those of the user with this id.
+    User(Box<str>),
+    /// Those of anybody.
+    Everybody,
+}
+
+/// Whose rights the change of an object may alter. Without the objects: all objects went.
+pub fn affected(collection: &str, before: Option<&Record>, after: Option<&Record>) -> Affected {
+    match (collection, before) {
+        (USER, Some(user)) => Affected::User(user.id.clone()),
+        (SESSION, Some(session)) => match session.get("user") {
+            Some(Value::Reference(user)) => Affected::User(user.id.as_str().into()),
+            _ => Affected::Everybody,
+        },
+        // A role can change the rights of anybody; without the objects, so can anything.
+        (ROLE, _) => Affected::Everybody,
+        (USER | SESSION, None) if after.is_none() => Affected::Everybody,
+        (name, _) if name.ends_with(":_Role") => Affected::Everybody,
+        _ => Affected::Nobody,
+    }
 }
 
 #[derive(Clone)]
@@ -93,8 +122,7 @@ impl CallerCache {
     }
 }
 
-/// The refusal of a token that is no session's.
-pub fn invalid() -> Error {
+fn invalid() -> Error {
     Error::new(Reason::InvalidSession, "Invalid session token")
 }
 
@@ -138,6 +166,7 @@ pub async fn resolve(shared: &Shared, app: &AppId, token: &str) -> Result<Caller
             ..Principal::user(app.clone(), &user.id, roles)
         },
         session_digest: Some(digest.into()),
+        expires_at,
     };
     let cached = Cached {
         caller: caller.clone(),
@@ -252,5 +281,6 @@ pub fn without_session(app: &AppId, rank: Rank) -> Caller {
     Caller {
         principal: Principal::ranked(app.clone(), rank),
         session_digest: None,
+        expires_at: None,
     }
 }

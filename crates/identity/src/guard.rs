@@ -1,9 +1,9 @@
 //! Identity's place in the data engine's pipeline.
 
-use crate::callers::CallerCache;
+use crate::callers::{Affected, CallerCache, affected};
 use crate::system::{ANONYMOUS_ID, EMAIL_KEY, ROLE, SESSION, USER, USERNAME_KEY};
 use crate::{Options, PasswordPool, installation, role, session, user};
-use basalt_base::{BoxFuture, Clock, Error, Reason, Result, Rng, Value};
+use basalt_base::{BoxFuture, Clock, Error, Reason, Result, Rng};
 use basalt_data::{Call, Draft, Guard, ObjectQuery};
 use basalt_store::{AppStore, Record};
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Guard for SystemGuard {
         Box::pin(async move {
             match &*draft.collection {
                 USER => user::prepare(&self.shared, call, draft).await,
-                SESSION => session::prepare(&self.shared, call, draft).await,
+                SESSION => session::prepare(&self.shared, call, draft),
                 ROLE => role::prepare(&self.shared, draft),
                 "_Installation" => installation::prepare(draft),
                 _ => Ok(()),
@@ -99,17 +99,10 @@ impl Guard for SystemGuard {
 
     fn committed(&self, collection: &str, before: Option<&Record>, after: Option<&Record>) {
         let callers = &self.shared.callers;
-        match (collection, before) {
-            (USER, Some(user)) => callers.forget_user(&user.id),
-            (SESSION, Some(session)) => match session.get("user") {
-                Some(Value::Reference(user)) => callers.forget_user(&user.id),
-                _ => callers.forget_all(),
-            },
-            // A role can change the rights of anybody; without the objects, so can anything.
-            (ROLE, _) => callers.forget_all(),
-            (USER | SESSION, None) if after.is_none() => callers.forget_all(),
-            (name, _) if name.ends_with(":_Role") => callers.forget_all(),
-            _ => {}
+        match affected(collection, before, after) {
+            Affected::Nobody => {}
+            Affected::User(id) => callers.forget_user(&id),
+            Affected::Everybody => callers.forget_all(),
         }
     }
 

@@ -22,7 +22,7 @@ mod system;
 mod tokens;
 mod user;
 
-pub use callers::Caller;
+pub use callers::{Affected, Caller, affected};
 pub use guard::{GuardDeps, SystemGuard};
 pub use options::Options;
 pub use passwords::PasswordPool;

@@ -1,7 +1,7 @@
 //! Signing in and out.
 
 use crate::anonymous;
-use crate::callers::{self, Caller};
+use crate::callers::{self, Affected, Caller, affected};
 use crate::guard::{Shared, SystemGuard};
 use crate::session::{self, NewSession};
 use crate::system::{ANONYMOUS_ID, EMAIL_KEY, HASHED_PASSWORD, SESSION, USER};
@@ -102,6 +102,28 @@ impl Identity {
         }
     }
 
+    /// A stored object changed, here or on another node: forgets what that makes void, and says
+    /// whose rights it may alter. Without the objects: all of the collection went.
+    pub fn forget(
+        &self,
+        collection: &str,
+        before: Option<&Record>,
+        after: Option<&Record>,
+    ) -> Affected {
+        let affected = affected(collection, before, after);
+        match &affected {
+            Affected::Nobody => {}
+            Affected::User(id) => self.shared.callers.forget_user(id),
+            Affected::Everybody => self.forget_all(),
+        }
+        affected
+    }
+
+    /// Has every caller be resolved again.
+    pub fn forget_all(&self) {
+        self.shared.callers.forget_all();
+    }
+
     /// Signs in and makes a session. Errors: `InvalidCredentials` (one message for every cause),
     /// `UsernameMissing`, `PasswordMissing`, `Overloaded`.
     pub async fn log_in(&self, call: &Call, log_in: LogIn) -> Result<LoggedIn> {
@@ -144,10 +166,6 @@ impl Identity {
         let Some(id) = anonymous::id_of(auth_data)? else {
             return Ok(None);
         };
-        // Those who signed up while it was possible are no exception.
-        if !self.shared.options.anonymous_users {
-            return Err(anonymous::unsupported());
-        }
         let filter = Filter::test(ANONYMOUS_ID, Test::Eq(Value::String(id)));
         let query = Query::all(USER).filter(filter).limit(1);
         let found = self

@@ -22,6 +22,7 @@ mod service;
 mod stats;
 mod strict;
 mod tls;
+mod websocket;
 
 pub use accept::Listener;
 pub use answer::json_response;
@@ -30,3 +31,4 @@ pub use exchange::{Client, Request, RequestBody, Response, ResponseBody, Route, 
 pub use options::{Limits, Options, TlsFiles};
 pub use service::Dispatch;
 pub use stats::{Stats, StatsView};
+pub use websocket::{CloseReason, Received, Socket, SocketLimits, Upgrading};

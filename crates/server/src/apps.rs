@@ -9,7 +9,7 @@ use crate::product::{PARSE_MOUNT, Product};
 use crate::shared_keys::SharedKeys;
 use arc_swap::ArcSwapOption;
 use basalt_api_admin::{AdminApps, AppSummary, LogsAsked, MadeApp, NewApp};
-use basalt_api_parse::{App, Apps, ParseWire};
+use basalt_api_parse::{App, Apps, LiveEvents, ParseWire, SessionRights};
 use basalt_base::{
     AppId, BoxFuture, Clock, Error, Map, Monotonic, Reason, Result, Rng, Secret, Timestamp, Value,
 };
@@ -17,10 +17,10 @@ use basalt_data::{Data, Deps};
 use basalt_feed::FeedView;
 use basalt_functions::{Functions, LogStore, Outside};
 use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
-use basalt_store::{AppRow, AppStore, Store, StoreId};
+use basalt_live::{Encode, Live, LiveDeps};
+use basalt_store::{AppRow, AppStore, Store};
 use parking_lot::{Mutex, RwLock};
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -56,8 +56,6 @@ pub(crate) struct AppTable {
     /// Whether open apps run tasks: only in a server.
     runs_tasks: AtomicBool,
     shared: background::Shared,
-    /// Apps whose tasks this server has run.
-    worked_on: Mutex<HashSet<StoreId>>,
     /// Apps that are being closed.
     closing: Closing,
     /// Told when an app may have to be woken at another time.
@@ -130,7 +128,6 @@ impl AppTable {
             looked,
             runs_tasks: AtomicBool::new(false),
             shared,
-            worked_on: Mutex::default(),
             closing: Closing::default(),
             wakes: Arc::default(),
         };
@@ -276,8 +273,10 @@ impl AppTable {
     fn close(&self, entry: &Arc<Entry>) {
         entry.following.store(None);
         let app = entry.app.swap(None);
-        if app.is_some() {
+        if let Some(app) = &app {
             self.open.fetch_sub(1, Ordering::Relaxed);
+            // Live clients come back, to whatever is served then.
+            app.live.close();
         }
         let work = entry.background.lock().take();
         if let Some((app, work)) = app.zip(work) {
@@ -308,7 +307,11 @@ impl AppTable {
         let entries: Vec<_> = self.entries.read().values().cloned().collect();
         for entry in entries {
             let following = entry.following.swap(None);
+            let app = entry.app.load_full();
             self.close(&entry);
+            if let Some(app) = app {
+                app.live.closed().await;
+            }
             if let Some(following) = following {
                 following.close().await;
             }
@@ -409,8 +412,7 @@ impl AppTable {
         let app = Arc::new(app);
         entry.following.store(following.map(Arc::new));
         if self.runs_tasks.load(Ordering::Relaxed) {
-            let first = self.worked_on.lock().insert(entry.row.store_id);
-            let work = Background::start(&app, &self.parts.rng, &self.shared, first);
+            let work = Background::start(&app, &self.parts.rng, &self.shared);
             *entry.background.lock() = Some(work);
         }
         entry.app.store(Some(Arc::clone(&app)));
@@ -430,7 +432,10 @@ impl AppTable {
         while self.open_count() > self.settings.apps_open_max.max(1) {
             let entries = self.entries.read();
             let open = entries.values().filter(|entry| {
-                entry.app.load().is_some() && !std::ptr::eq(&raw const ***entry, just_opened)
+                let is_other = !std::ptr::eq(&raw const ***entry, just_opened);
+                let app = entry.app.load();
+                // One with live clients is in use.
+                is_other && app.as_ref().is_some_and(|app| app.live.clients() == 0)
             });
             let Some(oldest) = open.min_by_key(|entry| entry.used.load(Ordering::Relaxed)) else {
                 return;
@@ -519,6 +524,18 @@ impl AppTable {
         cluster.is_shared().then(|| cluster.peer_ids())
     }
 
+    /// How the live queries of open apps are doing, by app.
+    pub(crate) fn live(&self) -> Vec<(String, basalt_live::StatsView)> {
+        let entries = self.entries.read();
+        let views = entries.iter().filter_map(|(id, entry)| {
+            let app = entry.app.load();
+            Some((id.to_string(), app.as_ref()?.live.stats()))
+        });
+        let mut views: Vec<_> = views.collect();
+        views.sort_by(|a, b| a.0.cmp(&b.0));
+        views
+    }
+
     /// Readings of the queues of open apps.
     pub(crate) async fn queue_readings(&self) -> Vec<basalt_store::Reading> {
         let mut readings = Vec::new();
@@ -563,7 +580,7 @@ impl AppTable {
         let options = serde_json::Value::from(new.parse).to_string();
         settings.insert(PARSE.to_owned(), Value::String(options));
         let mut row = AppRow {
-            store_id: StoreId(0),
+            store_id: basalt_store::StoreId(0),
             app_id: AppId::new(new.id.as_str()),
             account: String::new(),
             settings,
@@ -630,14 +647,10 @@ impl AppTable {
 
 impl Parts {
     async fn open(&self, entry: &Entry) -> Result<(App, Option<Following>)> {
-        let mut store = self.store.open_app(entry.row.store_id).await?;
-        // Nobody follows yet where no other node writes.
-        let mut changes = None;
-        if self.cluster.is_shared() {
-            let (feed, watched) = feed(&self.cluster, store);
-            store = watched;
-            changes = Some(feed);
-        }
+        let store = self.store.open_app(entry.row.store_id).await?;
+        // Where no other node writes only live queries follow, when there are any.
+        let (feed, store) = feed(&self.cluster, store);
+        let changes = self.cluster.is_shared().then(|| feed.clone());
         let product = &entry.product;
         let guard_deps = GuardDeps {
             store: Arc::clone(&store),
@@ -669,16 +682,46 @@ impl Parts {
             let wake = Arc::clone(jobs.queue().wake());
             Following::start(&self.cluster, app_id, feed, guard, hooks, wake)
         });
+        let identity = Identity::new(data.clone(), &guard);
+        let events = Arc::new(LiveEvents::new(
+            app_id.as_str(),
+            &product.api.public_url,
+            epoch(&entry.row),
+        ));
+        let live = LiveDeps {
+            data: data.clone(),
+            feed,
+            rights: Arc::new(SessionRights::new(app_id.clone(), identity.clone())),
+            encode: Arc::clone(&events) as Arc<dyn Encode>,
+        };
         let app = App {
             id: entry.row.app_id.clone(),
             keys: entry.keys.api.clone(),
-            identity: Identity::new(data.clone(), &guard),
+            identity,
             data,
             jobs,
             functions,
+            live: Live::start(live, live_options(&product.api.limits)),
+            live_events: events,
+            live_epoch: epoch(&entry.row),
             options: product.api.clone(),
         };
         Ok((app, following))
+    }
+}
+
+/// Tells the data of an app from that of another which had its id.
+fn epoch(row: &AppRow) -> u64 {
+    row.created_at.millis().cast_unsigned() << 16 | u64::from(row.store_id.0 & 0xffff)
+}
+
+fn live_options(limits: &basalt_base::Limits) -> basalt_live::Options {
+    basalt_live::Options {
+        clients_max: limits.live_clients_max,
+        subscriptions_max: limits.live_subscriptions_max,
+        queue_messages_max: limits.live_queue_messages_max,
+        queue_bytes_max: limits.live_queue_bytes_max,
+        queues_bytes_max: limits.live_queues_bytes_max,
     }
 }
 
@@ -869,10 +912,8 @@ impl AdminApps for AppTable {
         })
     }
 
-    fn master_key(&self, id: &str, from: IpAddr) -> Option<Secret> {
-        let entry = self.entry(id)?;
-        let counts = entry.product.api.takes_master_from(from);
-        counts.then(|| entry.keys.api.master.clone()).flatten()
+    fn master_key(&self, id: &str) -> Option<Secret> {
+        self.entry(id)?.keys.api.master.clone()
     }
 }
 

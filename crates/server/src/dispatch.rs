@@ -6,12 +6,12 @@ use crate::doors::{self, DOORS, Door, Head};
 use crate::metrics::Metrics;
 use crate::product::PARSE_MOUNT;
 use basalt_api_admin::{AdminApi, error_response};
-use basalt_api_parse::ParseApi;
+use basalt_api_parse::{ParseApi, Sockets};
 use basalt_base::{BoxFuture, Clock, Error, Monotonic, Reason};
 use basalt_listener::{
     Client, Dispatch, Request, Response, Route, Stats, bytes_response, json_response,
 };
-use basalt_store::Store;
+use basalt_store::{Reading, Store};
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode, Version};
@@ -28,6 +28,8 @@ const SLOW: Duration = Duration::from_secs(1);
 /// The adapters and what is answered without one.
 pub(crate) struct Router {
     pub parse: ParseApi,
+    /// The WebSockets of live queries.
+    pub sockets: Sockets,
     pub admin: AdminApi,
     pub apps: Arc<AppTable>,
     pub cluster: Arc<Cluster>,
@@ -136,6 +138,8 @@ impl Router {
                 let message = "This is not available in this version.";
                 not_found(message)
             }
+            // Clients of the Parse protocol connect to whatever path they are told.
+            Door::Site if request.is_websocket() => self.parse.socket(request),
             Door::Site => not_found("Not found."),
         }
     }
@@ -185,6 +189,7 @@ impl Router {
         let mut store = self.store.metrics();
         store.extend(cluster::readings(&self.cluster, &self.apps.feeds()));
         store.extend(queues);
+        store.extend(live_readings(&self.apps.live()));
         let page = self
             .metrics
             .page(self.stats.view(), self.apps.open_count(), store);
@@ -194,6 +199,30 @@ impl Router {
             page,
         )
     }
+}
+
+/// Readings of live queries, by app.
+fn live_readings(views: &[(String, basalt_live::StatsView)]) -> Vec<Reading> {
+    let of_app = |(app, view): &(String, basalt_live::StatsView)| {
+        let values = [
+            ("basalt_live_clients", view.clients as f64),
+            ("basalt_live_subscriptions", view.subscriptions as f64),
+            ("basalt_live_queued_bytes", view.queued_bytes as f64),
+            ("basalt_live_changes_total", view.changes_total as f64),
+            ("basalt_live_events_total", view.events_total as f64),
+            ("basalt_live_encoded_total", view.encoded_total as f64),
+            ("basalt_live_cut_total", view.cut_total as f64),
+            ("basalt_live_resumed_total", view.resumed_total as f64),
+        ];
+        values.map(|(name, value)| Reading {
+            name,
+            labels: vec![("app", app.clone())],
+            value,
+        })
+    };
+    let mut readings: Vec<Reading> = views.iter().flat_map(of_app).collect();
+    readings.sort_by_key(|reading| reading.name);
+    readings
 }
 
 fn is_read(method: &Method) -> bool {

@@ -11,7 +11,7 @@ use crate::product::Product;
 use crate::shared_keys::SharedKeys;
 use crate::{process, sample};
 use basalt_api_admin::{AdminApi, AdminApps};
-use basalt_api_parse::{Apps, Cors, ParseApi};
+use basalt_api_parse::{Apps, Cors, ParseApi, Sockets};
 use basalt_base::{Clock, Network, Result, Rng, Secret, SystemClock};
 use basalt_bus::{Bus, LocalBus, NatsBus, NatsOptions};
 use basalt_functions::{Egress, LogOptions, LogStore, Outside, OutsideOptions, SystemResolver};
@@ -122,8 +122,12 @@ impl Server {
         let table = AppTable::load(parts, settings.clone(), public_url).await?;
         let apps = Arc::new(table);
         apps.run_tasks();
+        let sockets = Sockets::new(settings.limits.live_sockets_per_ip_max);
         let router = Router {
-            parse: ParseApi::new(Arc::clone(&apps) as Arc<dyn Apps>).with_cors(cors),
+            parse: ParseApi::new(Arc::clone(&apps) as Arc<dyn Apps>)
+                .with_cors(cors)
+                .with_sockets(sockets.clone(), settings.limits.clone()),
+            sockets,
             admin: AdminApi::new(
                 Arc::clone(&apps) as Arc<dyn AdminApps>,
                 operator_token,
@@ -189,11 +193,15 @@ impl Server {
                 );
                 tokio::time::sleep(delay).await;
             }
+            router.sockets.stop();
         };
         let (cluster, apps) = (&self.router.cluster, &self.router.apps);
         let tasks = Tasks::start(cluster, apps);
         let apps = Arc::clone(apps);
+        let sockets = self.router.sockets.clone();
         let cut = self.listener.serve(self.router, stop).await;
+        // Each says goodbye within a bounded time.
+        sockets.ended().await;
         stop_waking.send_replace(true);
         if waking.await.is_err() {
             tracing::error!("waking apps panicked");

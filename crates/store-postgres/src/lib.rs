@@ -23,7 +23,6 @@
 //! them.
 
 mod app;
-mod builder;
 mod error;
 mod lease;
 mod metrics;

@@ -28,6 +28,5 @@ pub mod parse;
 pub mod report;
 pub mod round;
 pub mod server;
-pub mod tasks;
 pub mod wait;
 pub mod wal;

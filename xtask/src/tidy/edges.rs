@@ -19,6 +19,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ("data", &["base", "store"]),
     ("identity", &["base", "data", "feed", "store"]),
     ("functions", &["base", "store", "data", "flow"]),
+    ("live", &["base", "data", "feed", "store"]),
     ("listener", &["base"]),
     // Of `store` the adapters use the query and value types only.
     (
@@ -31,6 +32,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "identity",
             "functions",
             "listener",
+            "live",
         ],
     ),
     (
@@ -59,6 +61,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "identity",
             "functions",
             "listener",
+            "live",
             "api-parse",
             "api-admin",
         ],
@@ -77,6 +80,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "identity",
             "functions",
             "listener",
+            "live",
             "api-parse",
             "api-admin",
             "transfer",

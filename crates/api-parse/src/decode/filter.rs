@@ -200,7 +200,7 @@ fn related(json: &Json<'_>) -> Result<Where> {
 /// more steps than values may nest.
 ///
 /// Names that start with an underscore are internal; only the master keys may ask for them.
-pub(super) fn path(cx: &Cx<'_>, key: &str) -> Result<Path> {
+pub fn path(cx: &Cx<'_>, key: &str) -> Result<Path> {
     let (root, rest) = key.split_once('.').map_or((key, ""), |(r, rest)| (r, rest));
     if super::is_deep(cx, rest) {
         return Err(too_complex("A key in the query is nested too deep."));

@@ -2,7 +2,7 @@
 
 use super::Presented;
 use crate::decode::fail;
-use crate::{App, Network};
+use crate::{App, Keys, Network};
 use basalt_base::{Error, Reason, Result, Secret};
 use basalt_data::Rank;
 use std::net::IpAddr;
@@ -15,7 +15,11 @@ fn unauthorized() -> Error {
 /// What the presented keys allow. Errors: `Unauthorized` for a privileged key from a network that
 /// it is not accepted from, and for a missing or wrong client key where the app has any.
 pub fn rank(app: &App, presented: &Presented<'_>, ip: IpAddr) -> Result<Rank> {
-    let keys = &app.keys;
+    rank_by(&app.keys, app, presented, ip)
+}
+
+/// The same by other keys than the app's.
+pub fn rank_by(keys: &Keys, app: &App, presented: &Presented<'_>, ip: IpAddr) -> Result<Rank> {
     let privileged = [
         (
             &keys.maintenance,
@@ -38,7 +42,7 @@ pub fn rank(app: &App, presented: &Presented<'_>, ip: IpAddr) -> Result<Rank> {
     ];
     for (key, given, rank, networks) in privileged {
         if same(key.as_ref(), given.as_deref()) {
-            let near = networks.is_none_or(|networks| within(networks, ip));
+            let near = networks.is_none_or(|networks| contains(networks, ip));
             if near {
                 return Ok(rank);
             }
@@ -73,7 +77,7 @@ fn same(key: Option<&Secret>, given: Option<&str>) -> bool {
 }
 
 /// Whether one of the networks holds the address. IPv4 in IPv6 clothes counts as IPv4.
-pub fn within(networks: &[Network], ip: IpAddr) -> bool {
+fn contains(networks: &[Network], ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     networks.iter().any(|(network, bits)| {
         let bits = u32::from(*bits);
@@ -114,7 +118,7 @@ mod tests {
         for (network, bits, ip, expected) in table {
             let networks = [(network.parse().unwrap(), bits)];
             let ip: IpAddr = ip.parse().unwrap();
-            assert_eq!(within(&networks, ip), expected, "{network}/{bits} {ip}");
+            assert_eq!(contains(&networks, ip), expected, "{network}/{bits} {ip}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the tests share: a server without sockets, and scenarios as data.
 
-use basalt_api_parse::{App, Apps, Keys, Options, ParseApi, ParseWire};
+use basalt_api_parse::{App, Apps, Keys, LiveEvents, Options, ParseApi, ParseWire, SessionRights};
 use basalt_base::{AppId, BoxFuture, ManualClock, Network, Result, Secret, SeededRng};
 use basalt_data::{Data, Deps};
 use basalt_flow::{JobCode, JobRun, Jobs, JobsDeps, Queue};
@@ -9,7 +9,8 @@ use basalt_functions::{
 };
 use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
 use basalt_listener::{Client, Request, RequestBody, Route};
-use basalt_store::{Store, StoreId};
+use basalt_live::{Feed, FeedOptions, Live, LiveDeps};
+use basalt_store::{AppStore, Store, StoreId};
 use basalt_store_sqlite::{SqliteStore, Synchronous};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -101,6 +102,7 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
     };
     let store = SqliteStore::open(dir.path(), store_options).unwrap();
     let store = store.open_app(StoreId(1)).await.unwrap();
+    let (feed, store) = followed(store, clock.clone());
     let rng = Arc::new(SeededRng::new(1));
     let guard_deps = GuardDeps {
         store: store.clone(),
@@ -144,13 +146,18 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         rng: Arc::new(SeededRng::new(2)),
         code: Arc::new(SomeJobs),
     });
+    let identity = Identity::new(data.clone(), &guard);
+    let (events, live) = live(&data, &identity, feed);
     let app = App {
         id: AppId::new(APP),
         jobs,
         keys: settings.keys,
-        identity: Identity::new(data.clone(), &guard),
+        identity,
         data,
         functions,
+        live,
+        live_events: events,
+        live_epoch: 1,
         options: settings.options,
     };
     World {
@@ -158,6 +165,27 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         clock,
         _dir: dir,
     }
+}
+
+fn followed(store: Arc<dyn AppStore>, clock: Arc<ManualClock>) -> (Feed, Arc<dyn AppStore>) {
+    let options = FeedOptions {
+        poll: None,
+        clock,
+        rng: Arc::new(SeededRng::new(3)),
+    };
+    Feed::over(store, options)
+}
+
+fn live(data: &Data, identity: &Identity, feed: Feed) -> (Arc<LiveEvents>, Live) {
+    let events = Arc::new(LiveEvents::new(APP, "http://localhost/parse", 1));
+    let rights = SessionRights::new(AppId::new(APP), identity.clone());
+    let deps = LiveDeps {
+        data: data.clone(),
+        feed,
+        rights: Arc::new(rights),
+        encode: events.clone(),
+    };
+    (events, Live::start(deps, basalt_live::Options::default()))
 }
 
 /// An answer.

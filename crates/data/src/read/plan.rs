@@ -84,7 +84,7 @@ impl Plan {
 }
 
 /// The id when the filter asks for one object and nothing else.
-fn exact_id(filter: &Where) -> Option<&str> {
+pub(super) fn exact_id(filter: &Where) -> Option<&str> {
     match filter {
         Where::Test(path, Test::Eq(Value::String(id))) if is_id(path) => Some(id),
         Where::And(list) => match &**list {
@@ -100,7 +100,7 @@ fn is_id(path: &Path) -> bool {
 }
 
 /// Whether the filter can only match the caller's own user.
-fn is_own(filter: &Where, user: Option<&str>) -> bool {
+pub(super) fn is_own(filter: &Where, user: Option<&str>) -> bool {
     match filter {
         Where::And(list) => list.iter().any(|part| is_own(part, user)),
         other => user.is_some() && exact_id(other) == user,
@@ -305,7 +305,7 @@ fn redirect(
 }
 
 /// The objects that the caller may find, if it wants any, and count, if it wants that.
-fn permitted(
+pub(super) fn permitted(
     core: &Core,
     call: &Call,
     query: &ObjectQuery,

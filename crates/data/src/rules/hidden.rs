@@ -1,7 +1,7 @@
 //! Which fields a caller does not see.
 
 use super::{FieldRule, Policy};
-use crate::{Options, Principal, names, system};
+use crate::{Look, Options, Principal, names, system};
 use basalt_base::Value;
 use basalt_store::{AclEntry, Collection, Field, FieldType, Record};
 use std::sync::Arc;
@@ -108,6 +108,13 @@ impl<'a> Viewer<'a> {
     /// Fields that have to be read for the rules, whether the caller wants them or not.
     pub(crate) fn needs(&self) -> impl Iterator<Item = &str> {
         self.by_object.iter().map(|(field, _)| *field)
+    }
+
+    /// How objects look to this caller; `None` when that depends on the object.
+    pub(crate) fn look(&self) -> Option<Look> {
+        let internal = self.principal.sees_internal_fields();
+        let same = self.by_object.is_empty() || self.hidden.is_empty();
+        same.then(|| Look::new(internal, &self.hidden))
     }
 
     /// Takes out of an object what this caller does not see.

@@ -10,10 +10,7 @@ use crate::{
     system,
 };
 use basalt_base::{Error, Map, Reason, Result, Timestamp, Value};
-use basalt_store::{
-    AclEntry, Catalogue, Collection, FieldOp, Filter, Op, ReadCheck, Record, Write, WriteBatch,
-    apply,
-};
+use basalt_store::{AclEntry, Catalogue, Collection, FieldOp, Filter, Op, Record, Write, apply};
 use std::sync::Arc;
 
 /// A write that the store can apply.
@@ -22,8 +19,6 @@ pub(super) struct Step {
     pub(super) collection: Arc<str>,
     pub(super) id: Box<str>,
     pub(super) writes: Vec<Write>,
-    /// What must hold for them to be applied.
-    pub(super) checks: Vec<ReadCheck>,
     /// What each write is about, to tell the guard: the collection and whether it is one object.
     pub(super) about: Vec<Option<Arc<str>>>,
     /// Which of the writes has the object's last state.
@@ -61,7 +56,6 @@ impl Step {
             collection: draft.collection,
             id: draft.id,
             writes,
-            checks: draft.checks,
             about,
             record_at,
             changed,
@@ -70,14 +64,6 @@ impl Step {
             context: None,
             left: Left::Unknown,
             promised: false,
-        }
-    }
-
-    /// Its writes, to be applied on their own.
-    pub(super) fn take_batch(&mut self) -> WriteBatch {
-        WriteBatch {
-            checks: std::mem::take(&mut self.checks),
-            ..WriteBatch::of(std::mem::take(&mut self.writes))
         }
     }
 
@@ -164,15 +150,11 @@ impl Target {
         name: &str,
         changes: &[FieldChange],
     ) -> Result<Filter> {
-        // Who may make a collection may give it fields; system collections are everybody's to make.
-        let adds = match self.collection.as_deref() {
-            None if !is_guarded(name) => false,
-            collection => infer::adds_fields(collection, name, changes)?,
-        };
-        if adds {
-            self.allowed(core, call, name, Operation::AddField)
-        } else {
-            Ok(Filter::Everything)
+        match &self.collection {
+            Some(collection) if infer::adds_fields(collection, name, changes)? => {
+                self.allowed(core, call, name, Operation::AddField)
+            }
+            _ => Ok(Filter::Everything),
         }
     }
 
@@ -207,7 +189,6 @@ pub(super) fn draft(
         acl,
         writes_before: Vec::new(),
         writes_after: Vec::new(),
-        checks: Vec::new(),
         answer: Vec::new(),
     }
 }

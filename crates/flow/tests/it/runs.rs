@@ -102,7 +102,6 @@ fn scene() -> Scene {
         slots: Arc::new(Semaphore::new(8)),
         concurrency: 8,
         poll: None,
-        reclaims: false,
     };
     Scene {
         store,
@@ -136,9 +135,7 @@ impl Scene {
     async fn write(&self, writes: Vec<Write>) {
         let batches = vec![WriteBatch::of(writes)];
         let done = self.store.write(batches).await.unwrap();
-        for done in done {
-            done.unwrap();
-        }
+        done.into_iter().for_each(|done| drop(done.unwrap()));
     }
 
     /// Makes or changes a schedule as the engine above does.

@@ -34,7 +34,6 @@ impl Bench {
             slots: Arc::new(Semaphore::new(8)),
             concurrency: 8,
             poll: None,
-            reclaims: false,
         }
     }
 

@@ -60,7 +60,18 @@ impl Hooks for Functions {
         call: &'a Call,
         query: &'a mut ObjectQuery,
     ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.inner.before_find(call, query))
+        Box::pin(self.inner.before_query(call, EventKind::BeforeFind, query))
+    }
+
+    fn before_subscribe<'a>(
+        &'a self,
+        call: &'a Call,
+        query: &'a mut ObjectQuery,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(
+            self.inner
+                .before_query(call, EventKind::BeforeSubscribe, query),
+        )
     }
 
     fn after_find<'a>(&'a self, call: &'a Call, found: Found<'a>) -> BoxFuture<'a, Result<()>> {
@@ -125,7 +136,11 @@ impl Inner {
         let what = What::Object(event);
         let reply = self.run(hook, call, what, user, &event.context).await?;
         let object = match reply {
-            Reply::Object(object) if event.kind == EventKind::BeforeSave => Some(object),
+            Reply::Object(object)
+                if matches!(event.kind, EventKind::BeforeSave | EventKind::AfterEvent) =>
+            {
+                Some(object)
+            }
             _ if amended && event.kind == EventKind::BeforeSave => Some(whole(&event.object)),
             _ => None,
         };
@@ -175,21 +190,31 @@ impl Inner {
         Ok(!skips(validator, call))
     }
 
-    async fn before_find(&self, call: &Call, query: &mut ObjectQuery) -> Result<()> {
-        let kind = EventKind::BeforeFind;
+    async fn before_query(
+        &self,
+        call: &Call,
+        kind: EventKind,
+        query: &mut ObjectQuery,
+    ) -> Result<()> {
         let collection = query.collection.clone();
         let Some(hook) = self.trigger(kind, &collection) else {
             return Ok(());
         };
         let input = query.asked.as_deref().cloned();
         let input = input.unwrap_or_else(|| Value::Map(Map::new()));
-        let outcome = self.decide_query(&hook, call, query).await;
+        let outcome = self.decide_query(&hook, call, kind, query).await;
         let shown = outcome.as_ref().map(|()| Some(&input));
         self.log_trigger(call, kind, &collection, &input, shown);
         outcome
     }
 
-    async fn decide_query(&self, hook: &Hook, call: &Call, query: &mut ObjectQuery) -> Result<()> {
+    async fn decide_query(
+        &self,
+        hook: &Hook,
+        call: &Call,
+        kind: EventKind,
+        query: &mut ObjectQuery,
+    ) -> Result<()> {
         let user = self.user(call).await?;
         if let Some(validator) = &hook.validator {
             let subject = users::subject(call, user.as_ref());
@@ -198,7 +223,10 @@ impl Inner {
                 return Ok(());
             }
         }
-        let what = What::Query(query);
+        let what = match kind {
+            EventKind::BeforeSubscribe => What::Subscription(query),
+            _ => What::Query(query),
+        };
         let reply = self.run(hook, call, what, user.as_ref(), &call.context);
         if let Reply::Query(replaced) = reply.await? {
             *query = *replaced;

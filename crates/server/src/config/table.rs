@@ -406,6 +406,66 @@ pub(crate) const LIMITS: &[Row<Settings>] = &[
         "time that a line of those logs is kept"
     ),
     row!(
+        "limits.live_sockets_per_ip_max",
+        count,
+        limits.live_sockets_per_ip_max,
+        "live connections of one address (IPv6: of one /64); loopback is exempt"
+    ),
+    row!(
+        "limits.live_clients_max",
+        count,
+        limits.live_clients_max,
+        "live connections of one app on one node"
+    ),
+    row!(
+        "limits.live_subscriptions_max",
+        count,
+        limits.live_subscriptions_max,
+        "live queries of one app on one node"
+    ),
+    row!(
+        "limits.live_subscriptions_per_client_max",
+        count,
+        limits.live_subscriptions_per_client_max,
+        "live queries of one connection"
+    ),
+    row!(
+        "limits.live_message_bytes_max",
+        bytes,
+        limits.live_message_bytes_max,
+        "message of a live client"
+    ),
+    row!(
+        "limits.live_messages_per_second_max",
+        count,
+        limits.live_messages_per_second_max,
+        "messages a second of a live client, after a burst of as many and two for each live query that it may have"
+    ),
+    row!(
+        "limits.live_queue_messages_max",
+        count,
+        limits.live_queue_messages_max,
+        "events that wait for a live client; who has more is told to start over and cut off"
+    ),
+    row!(
+        "limits.live_queue_bytes_max",
+        bytes,
+        limits.live_queue_bytes_max,
+        "bytes of events that wait for a live client"
+    ),
+    row!(
+        "limits.live_queues_bytes_max",
+        bytes,
+        limits.live_queues_bytes_max,
+        "bytes of events that wait for all live clients of an app on one node; shared ones count for each"
+    ),
+    row!(
+        "limits.live_handshake_time_max",
+        duration,
+        limits.live_handshake_time_max,
+        "time that a live client may take to say who it is"
+    ),
+    row!(
         "limits.connections_max",
         count,
         listener.connections_max,

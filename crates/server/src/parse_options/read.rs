@@ -48,6 +48,12 @@ pub(super) fn seconds(value: &Value) -> Option<Duration> {
         .map(Duration::from_secs)
 }
 
+pub(super) fn millis(value: &Value) -> Option<Duration> {
+    whole(value)
+        .filter(|millis| *millis > 0)
+        .map(Duration::from_millis)
+}
+
 /// A limit where -1 stands for none.
 pub(super) fn limit(value: &Value) -> Option<usize> {
     if value.as_i64() == Some(-1) {

@@ -215,8 +215,16 @@ pub(crate) const OPTIONS: &[Row] = &[
         "jsonLogs",
         "logs are JSON whenever standard error is no terminal"
     ),
-    not_built!("liveQuery"),
-    not_built!("liveQueryServerOptions"),
+    honoured!(
+        "liveQuery",
+        "{ classNames: [class names or regular expressions] }; nodes are joined by `nats_url`",
+        live_query
+    ),
+    honoured!(
+        "liveQueryServerOptions",
+        "{ keyPairs: { masterKey, javascriptKey, restAPIKey, clientKey, windowsKey }, websocketTimeout: ms, cacheTimeout: ms }",
+        live_query_server
+    ),
     Row {
         name: "logLevel",
         note: "`log`",
@@ -356,7 +364,7 @@ pub(crate) const OPTIONS: &[Row] = &[
         Some(())
     }),
     meaningless!("silent", "logs go to standard error; `log` says how much"),
-    not_built!("startLiveQueryServer"),
+    boolean!("startLiveQueryServer", api.live.enabled),
     Row {
         name: "trustProxy",
         note: "`trusted_proxies`",
@@ -584,6 +592,46 @@ fn complexity(product: &mut Product, value: &Value) -> Option<()> {
             // There is no GraphQL that they could limit.
             "graphQLDepth" | "graphQLFields" => _ = read::limit(value)?,
             "allowRegex" => product.api.allow_regex = read::boolean(value)?,
+            _ => return None,
+        }
+    }
+    Some(())
+}
+
+fn live_query(product: &mut Product, value: &Value) -> Option<()> {
+    for (key, value) in value.as_object()? {
+        if key != "classNames" {
+            return None;
+        }
+        let class = |name: &String| basalt_api_parse::LiveOptions::class(name).ok();
+        let classes = read::texts(value)?;
+        product.api.live.classes = Some(classes.iter().map(class).collect::<Option<_>>()?);
+    }
+    Some(())
+}
+
+fn live_query_server(product: &mut Product, value: &Value) -> Option<()> {
+    for (key, value) in value.as_object()? {
+        let live = &mut product.api.live;
+        match key.as_str() {
+            "websocketTimeout" => live.ping_every = read::millis(value)?,
+            // What is remembered of rights is dropped with the change that makes it void.
+            "cacheTimeout" => _ = read::millis(value)?,
+            "keyPairs" => {
+                let mut keys = basalt_api_parse::Keys::default();
+                for (name, key) in value.as_object()? {
+                    let slot = match name.as_str() {
+                        "masterKey" => &mut keys.master,
+                        "javascriptKey" => &mut keys.javascript,
+                        "restAPIKey" => &mut keys.rest,
+                        "clientKey" => &mut keys.client,
+                        "windowsKey" => &mut keys.windows,
+                        _ => return None,
+                    };
+                    *slot = Some(secret(key)?);
+                }
+                live.key_pairs = Some(keys);
+            }
             _ => return None,
         }
     }

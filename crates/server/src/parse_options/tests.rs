@@ -180,7 +180,7 @@ fn rate_limits_are_read_and_nonsense_stops_the_start() {
 #[test]
 fn what_is_not_built_stops_the_start_unless_it_asks_for_nothing() {
     for options in [
-        json!({ "liveQuery": { "classNames": ["A"] } }),
+        json!({ "emailAdapter": { "module": "x" } }),
         json!({ "verifyUserEmails": true }),
         json!({ "cloud": "main.js" }),
         json!({ "accountLockout": { "threshold": 3, "duration": 5 } }),

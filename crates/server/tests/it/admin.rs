@@ -61,7 +61,7 @@ async fn an_app_that_can_not_be_made_leaves_nothing_behind() {
     for body in [
         "",
         r#"{"id":"../x"}"#,
-        r#"{"id":"x","parse":{"liveQuery":{"classNames":["A"]}}}"#,
+        r#"{"id":"x","parse":{"liveQuery":{"classNames":[1]}}}"#,
         r#"{"id":"x","parse":{"nonsense":1}}"#,
         r#"{"id":"x","colour":"red"}"#,
     ] {
@@ -131,29 +131,6 @@ async fn a_master_key_clears_its_own_app_in_development() {
         .parse(Method::POST, "/classes/A", "main", MASTER, r#"{"a":1}"#)
         .await;
     assert_eq!(other.status, 201, "{other:?}");
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_master_key_counts_at_no_door_from_where_it_is_not_taken() {
-    let elsewhere = json!({"masterKeyIps": ["10.0.0.0/8"]});
-    let server = start(Mode::Development, |settings| {
-        let app = &mut settings.apps[0];
-        app.parse = elsewhere.as_object().unwrap().clone();
-    })
-    .await;
-    let headers = [
-        ("x-parse-application-id", "main"),
-        ("x-parse-master-key", MASTER),
-    ];
-    for (method, path) in [
-        (Method::POST, "/admin/apps/main/clear"),
-        (Method::GET, "/admin/apps/main/logs"),
-        (Method::GET, "/parse/schemas"),
-    ] {
-        let answer = server.send(method, path, &headers, "{}").await;
-        assert_eq!(answer.status, 403, "{path}");
-    }
     server.stop().await;
 }
 

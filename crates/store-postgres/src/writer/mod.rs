@@ -4,7 +4,6 @@ mod apply;
 mod flush;
 mod group;
 mod keys;
-mod locks;
 mod log;
 mod prefetch;
 mod task;
