@@ -1,6 +1,7 @@
 //! The handle of an open app.
 
 use crate::lease::{self, LeaseCall};
+use crate::presence::Presence;
 use crate::reads::{self, changes, collect, deadline, find, open_snapshot, tasks};
 use crate::shared::Shared;
 use crate::writer::{self, Inbox};
@@ -10,27 +11,36 @@ use basalt_store::{
     QueueStand, ReadOptions, Reads, Record, Snapshot, Task, TaskId, TaskPage, TaskWatch,
     WriteBatch, Written,
 };
+use parking_lot::Mutex;
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// An open app; dropping it finishes the waiting writes and closes the file.
+/// An open app; dropping it finishes the waiting writes and closes the file, in the background as
+/// long as the store is open.
 pub(crate) struct App {
     pub(crate) shared: Arc<Shared>,
     inbox: Option<Inbox>,
-    writer: Option<JoinHandle<()>>,
+    /// Its thread, and that the file is in use.
+    writer: Option<(JoinHandle<()>, Presence)>,
+    store_open: Arc<AtomicBool>,
 }
 
 impl App {
     /// Opens the app's file. Blocks.
-    pub(crate) fn open(shared: Arc<Shared>) -> Result<Self> {
+    pub(crate) fn open(
+        shared: Arc<Shared>,
+        presence: Presence,
+        store_open: Arc<AtomicBool>,
+    ) -> Result<Self> {
         let (inbox, writer) = writer::start(&shared)?;
         Ok(Self {
             shared,
             inbox: Some(inbox),
-            writer: Some(writer),
+            writer: Some((writer, presence)),
+            store_open,
         })
     }
 
@@ -44,15 +54,40 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        // The writer ends when it has done what waits and nobody can ask for more. Joined, so that
-        // whoever opens the app next finds a closed file.
+        // The writer ends when it has done what waits and nobody can ask for more.
         self.inbox = None;
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
+        let Some((writer, presence)) = self.writer.take() else {
+            return;
+        };
+        if !self.store_open.load(SeqCst) {
+            // Nobody else waits for the writer any more.
+            return close(writer, presence);
+        }
+        // That may take a while, and this may be an async thread. Whoever opens the app next waits
+        // for the presence to end.
+        let held = Arc::new(Mutex::new(Some((writer, presence))));
+        let handed = held.clone();
+        let close_it = move || {
+            if let Some((writer, presence)) = handed.lock().take() {
+                close(writer, presence);
+            }
+        };
+        let spawned = std::thread::Builder::new()
+            .name("store-close".to_owned())
+            .spawn(close_it);
+        if spawned.is_err()
+            && let Some((writer, presence)) = held.lock().take()
         {
-            tracing::error!("the writer of an app panicked while closing");
+            close(writer, presence);
         }
     }
+}
+
+fn close(writer: JoinHandle<()>, presence: Presence) {
+    if writer.join().is_err() {
+        tracing::error!("the writer of an app panicked while closing");
+    }
+    drop(presence);
 }
 
 impl Leases for App {

@@ -25,6 +25,7 @@ mod functions;
 mod lease;
 mod metrics;
 mod options;
+mod presence;
 mod reads;
 mod row;
 mod schema;

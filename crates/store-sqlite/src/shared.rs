@@ -1,6 +1,6 @@
 //! What the handle, the readers and the writer of an open app share.
 
-use crate::blocking::Blocking;
+use crate::blocking::{Blocking, Party};
 use crate::error::Typed;
 use crate::files::DataDir;
 use crate::metrics::Counters;
@@ -21,7 +21,34 @@ pub(crate) struct Common {
     pub(crate) dir: DataDir,
     pub(crate) options: Options,
     pub(crate) counters: Counters,
-    pub(crate) blocking: Blocking,
+    /// For reads that take long.
+    pub(crate) reading: Blocking,
+    /// For opening and deleting apps, which may have to wait for one that closes.
+    pub(crate) opening: Blocking,
+    /// For the registry, one thing at a time.
+    pub(crate) registry: Blocking,
+    /// For checkpoints.
+    pub(crate) checkpointing: Blocking,
+}
+
+/// Threads that open and delete apps.
+const OPENERS_MAX: usize = 4;
+/// Threads that checkpoint: they wait for the disk, and the writers' commits do, too.
+const CHECKPOINTERS_MAX: usize = 2;
+
+impl Common {
+    pub(crate) fn new(dir: DataDir, options: Options) -> Self {
+        let queue_max = options.blocking_queue_max;
+        Self {
+            dir,
+            counters: Counters::default(),
+            reading: Blocking::new("store-read", options.blocking_threads_max, queue_max),
+            opening: Blocking::new("store-open", OPENERS_MAX, queue_max),
+            registry: Blocking::new("store-registry", 1, queue_max),
+            checkpointing: Blocking::new("store-log", CHECKPOINTERS_MAX, queue_max),
+            options,
+        }
+    }
 }
 
 /// When a snapshot was opened, and its connection.
@@ -61,6 +88,11 @@ impl Shared {
         }
     }
 
+    /// This app among those that share threads.
+    pub(crate) fn party(self: &Arc<Self>) -> Party {
+        Party(Arc::as_ptr(self).addr())
+    }
+
     /// Moves what it can from the log into the database file, on a background thread, without
     /// holding up readers or the writer.
     pub(crate) fn start_checkpoint(self: &Arc<Self>) {
@@ -68,7 +100,7 @@ impl Shared {
             return;
         }
         let shared = self.clone();
-        let started = self.common.blocking.start(move || {
+        let started = self.common.checkpointing.start(self.party(), move || {
             if let Err(error) = shared.checkpoint() {
                 tracing::warn!(?error, "a background checkpoint failed");
             }

@@ -1,5 +1,6 @@
 //! The registry of apps in `system.db`.
 
+use crate::blocking::Party;
 use crate::connection::{Session, open_writer};
 use crate::error::{Typed, corrupt, sqlite};
 use crate::lease::{self, LeaseCall};
@@ -45,8 +46,8 @@ impl System {
     ) -> Result<T> {
         let session = self.session.clone();
         self.common
-            .blocking
-            .run(move || work(&session.lock().conn))
+            .registry
+            .run(Party(0), move || work(&session.lock().conn))
             .await
     }
 }

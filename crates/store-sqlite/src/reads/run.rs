@@ -141,8 +141,8 @@ pub(crate) async fn run_long<T: Send + 'static>(
     let owned = shared.clone();
     let result = shared
         .common
-        .blocking
-        .run(move || {
+        .reading
+        .run(shared.party(), move || {
             let lease = owned.pool.checkout()?;
             let session = lease.session()?;
             cancel.during(session, deadline, |session| {

@@ -73,7 +73,8 @@ impl HeldSnapshot {
             let lease = held.as_ref().ok_or_else(expired)?;
             cancel.during(lease.session()?, deadline, |session| job(session, &view))
         };
-        let result = self.shared.common.blocking.run(work).await;
+        let reading = &self.shared.common.reading;
+        let result = reading.run(self.shared.party(), work).await;
         drop(guard);
         result
     }
@@ -134,7 +135,8 @@ impl Reads for HeldSnapshot {
                     find::scan(session, &view, &query, &mut sink)
                 })
             };
-            let result = self.shared.common.blocking.run(work).await;
+            let reading = &self.shared.common.reading;
+            let result = reading.run(self.shared.party(), work).await;
             drop(guard);
             result
         })

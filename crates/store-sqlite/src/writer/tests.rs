@@ -3,10 +3,8 @@
 use super::group::Trust;
 use super::thread::{Writer, open_for_tests};
 use super::{Message, Outcomes};
-use crate::blocking::Blocking;
 use crate::connection::Session;
 use crate::files::DataDir;
-use crate::metrics::Counters;
 use crate::options::Options;
 use crate::reads;
 use crate::shared::{Common, Shared};
@@ -34,12 +32,7 @@ fn bench() -> Bench {
 
 fn bench_with(options: Options) -> Bench {
     let dir = tempfile::tempdir().unwrap();
-    let common = Arc::new(Common {
-        dir: DataDir::lock(dir.path()).unwrap(),
-        options,
-        counters: Counters::default(),
-        blocking: Blocking::new(1, 8),
-    });
+    let common = Arc::new(Common::new(DataDir::lock(dir.path()).unwrap(), options));
     let path = common.dir.make_app_dir(StoreId(1)).unwrap();
     let (writer, session, inbox) = open_for_tests(Arc::new(Shared::new(common, path)));
     let mut bench = Bench {

@@ -1,10 +1,10 @@
 //! Where reads run, when they stop, and what SQL does of them.
 
 use crate::support::*;
-use basalt_base::{GeoPoint, ManualClock, Reason, Value};
+use basalt_base::{AppId, GeoPoint, ManualClock, Map, Reason, Value};
 use basalt_store::{
     FieldRef, FieldType, Filter, IndexColumn, IndexDef, IndexKind, Path, Query, ReadOptions,
-    SchemaChange, Sort, SortKey, Test, Write,
+    SchemaChange, Sort, SortKey, Store, StoreId, Test, Write,
 };
 use basalt_store_sqlite::Options;
 use std::ops::ControlFlow;
@@ -178,4 +178,61 @@ async fn a_scan_stops_when_its_sink_breaks() {
     let all = Query::all("N");
     app.scan(all, ReadOptions::default(), sink).await.unwrap();
     assert_eq!(receiver.iter().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_reads_of_one_app_hold_up_no_other_work() {
+    let place = place();
+    let busy = app(&place.store).await;
+    for id in [1, 2] {
+        let app = place.store.open_app(StoreId(id)).await.unwrap();
+        let mut writes = ensure("T", &[]);
+        writes.push(create("T", "a", vec![]));
+        write(&*app, writes).await.unwrap();
+    }
+    let (told, mut started) = tokio::sync::mpsc::unbounded_channel();
+    let (mut reads, mut holds) = (Vec::new(), Vec::new());
+    for _ in 0..20 {
+        let (busy, told) = (busy.clone(), told.clone());
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        holds.push(hold);
+        reads.push(tokio::spawn(async move {
+            let sink = Box::new(move |_| {
+                told.send(()).unwrap();
+                let _ = held.recv();
+                ControlFlow::Break(())
+            });
+            busy.scan(Query::all("T"), <_>::default(), sink).await
+        }));
+    }
+    for _ in 0..Options::default().blocking_threads_max {
+        started.recv().await.unwrap();
+    }
+    // As many as there are threads stand still now, and the rest waits.
+    let system = place.store.system();
+    let id = AppId::new("x");
+    let made = system.create_app(&id, "x", Map::new(), at());
+    let within = Duration::from_secs(30);
+    let others = async {
+        made.await.unwrap();
+        assert_eq!(system.apps().await.unwrap().len(), 1);
+        place.store.open_app(StoreId(3)).await.unwrap();
+        let second = place.store.open_app(StoreId(2)).await.unwrap();
+        let (told, mut seen) = tokio::sync::mpsc::unbounded_channel();
+        let sink = Box::new(move |record: basalt_store::Record| {
+            told.send(record.id).unwrap();
+            ControlFlow::Continue(())
+        });
+        second
+            .scan(Query::all("T"), <_>::default(), sink)
+            .await
+            .unwrap();
+        assert_eq!(seen.recv().await.as_deref(), Some("a"));
+    };
+    let done = tokio::time::timeout(within, others).await;
+    holds.clear();
+    assert!(done.is_ok(), "the other work waits");
+    for read in reads {
+        read.await.unwrap().unwrap();
+    }
 }
