@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use std::net::IpAddr;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
@@ -79,8 +80,8 @@ pub trait AdminApps: Send + Sync {
     /// The jobs and queues of a served app, opened on first use. Errors: `ObjectNotFound`.
     fn jobs<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Jobs>>;
 
-    /// The master key of a served app.
-    fn master_key(&self, id: &str) -> Option<Secret>;
+    /// The master key of a served app, if it counts when it comes from this address.
+    fn master_key(&self, id: &str, from: IpAddr) -> Option<Secret>;
 }
 
 /// The adapter.
@@ -252,7 +253,7 @@ impl AdminApi {
             }
             Operation::Job(work) => {
                 if !self.is_operator(&request.head.headers) {
-                    self.demand_master(app, &request.head.headers)?;
+                    self.demand_master(app, &request.head.headers, request.client.ip)?;
                 }
                 self.work(work, app, name, request).await
             }
@@ -276,11 +277,11 @@ impl AdminApi {
                 body["keys"] = Value::from(keys);
                 Ok(json_response(StatusCode::CREATED, body.to_string()))
             }
-            Operation::Logs => self.logs(app, &request.head).await,
+            Operation::Logs => self.logs(app, &request.head, request.client.ip).await,
             Operation::Clear => {
                 let is_operator = self.is_operator(&request.head.headers);
                 if !is_operator {
-                    self.demand_master(app, &request.head.headers)?;
+                    self.demand_master(app, &request.head.headers, request.client.ip)?;
                 }
                 if !is_operator && !self.may_clear {
                     let message = "An app's own key can clear it in development mode only; operators can in any.";
@@ -294,9 +295,9 @@ impl AdminApi {
     }
 
     /// The operator, or who holds the app's master key.
-    async fn logs(&self, app: &str, head: &Parts) -> Result<Response> {
+    async fn logs(&self, app: &str, head: &Parts, from: IpAddr) -> Result<Response> {
         if !self.is_operator(&head.headers) {
-            self.demand_master(app, &head.headers)?;
+            self.demand_master(app, &head.headers, from)?;
         }
         let mut asked = LogsAsked::default();
         let query = head.uri.query().unwrap_or_default();
@@ -332,10 +333,10 @@ impl AdminApi {
     }
 
     /// The app's own master key, presented as its clients do.
-    fn demand_master(&self, app: &str, headers: &HeaderMap) -> Result<()> {
+    fn demand_master(&self, app: &str, headers: &HeaderMap, from: IpAddr) -> Result<()> {
         let sent = |name: &str| headers.get(name).map_or(&b""[..], |value| value.as_bytes());
         let is_app = sent("x-parse-application-id") == app.as_bytes();
-        let key = self.apps.master_key(app);
+        let key = self.apps.master_key(app, from);
         if is_app && key.is_some_and(|key| same(sent("x-parse-master-key"), &key)) {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! What the adapter is given of each app.
 
 use crate::live::{LiveEvents, LiveOptions};
+use crate::transport::within;
 use basalt_base::{AppId, BoxFuture, Limits, Result, Secret};
 use basalt_data::Data;
 use basalt_flow::Jobs;
@@ -85,6 +86,13 @@ pub struct Options {
     pub limits: Limits,
     /// Live queries.
     pub live: LiveOptions,
+}
+
+impl Options {
+    /// Whether the master key counts when it comes from this address.
+    pub fn takes_master_from(&self, ip: IpAddr) -> bool {
+        within(&self.master_key_ips, ip)
+    }
 }
 
 impl Default for Options {

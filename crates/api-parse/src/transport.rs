@@ -9,7 +9,7 @@ mod query;
 
 pub use body::Body;
 pub use cors::Cors;
-pub use keys::{rank, rank_by};
+pub use keys::{rank, rank_by, within};
 pub use path::{segments, split};
 pub use presented::Presented;
 pub use query::QueryString;

@@ -3,7 +3,7 @@
 
 use crate::{Call, FieldChange, ObjectQuery};
 use basalt_base::{BoxFuture, Result, Value};
-use basalt_store::{Acl, Record, Write};
+use basalt_store::{Acl, ReadCheck, Record, Write};
 use std::sync::Arc;
 
 /// Which write a draft is.
@@ -38,6 +38,8 @@ pub struct Draft {
     pub writes_before: Vec<Write>,
     /// Steps to apply in the same atomic batch, after it.
     pub writes_after: Vec<Write>,
+    /// What was read for this write and must still hold when it is applied.
+    pub checks: Vec<ReadCheck>,
     /// Values that only this answer carries.
     pub answer: Vec<(Arc<str>, Value)>,
 }

@@ -108,8 +108,7 @@ pub(crate) async fn delete(core: &Core, call: &Call, delete: Delete) -> Result<(
 
 /// Applies one step in a batch of its own.
 async fn apply(core: &Core, step: &mut Step) -> Result<Vec<Written>> {
-    let batch = WriteBatch::of(std::mem::take(&mut step.writes));
-    let mut done = core.deps.store.write(vec![batch]).await?;
+    let mut done = core.deps.store.write(vec![step.take_batch()]).await?;
     done.pop()
         .unwrap_or_else(|| Err(Error::internal("a store answered no batch")))
 }

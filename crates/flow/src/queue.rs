@@ -3,8 +3,8 @@
 use crate::wake::Wake;
 use basalt_base::{Clock, Error, Result, Timestamp};
 use basalt_store::{
-    AppStore, QueueStand, Receipt, Task, TaskDone, TaskId, TaskPage, TaskPick, TaskPut, TaskWatch,
-    TaskWrite, Write, WriteBatch, Written,
+    AppStore, QueueStand, Receipt, Task, TaskDone, TaskId, TaskPage, TaskPick, TaskPut, TaskState,
+    TaskWatch, TaskWrite, Write, WriteBatch, Written, task::TASK_STEP_MAX,
 };
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -130,6 +130,43 @@ impl Queue {
                 () = tokio::time::sleep(pause.min(POLL).min(rest)) => {}
             }
         }
+    }
+
+    /// Makes what is leased in a queue visible again, for when whoever leased it is known to be gone.
+    /// Those attempts count. Says how many.
+    pub async fn reclaim(&self, queue: &Arc<str>) -> Result<u64> {
+        let mut left = self.store.queue(queue).await?.leased;
+        let mut reclaimed = 0;
+        let mut page = TaskPage {
+            queue: queue.clone(),
+            dead: false,
+            after: None,
+            limit: TASK_STEP_MAX,
+        };
+        while left > 0 {
+            let tasks = self.peek(&page).await?;
+            let Some(last) = tasks.last() else {
+                break;
+            };
+            page.after = Some(last.id);
+            let leased = tasks.iter().filter(|task| task.state == TaskState::Leased);
+            let visible_at = self.clock.now();
+            let releases = leased.map(|task| {
+                Write::Task(TaskWrite::Release {
+                    receipt: task.receipt(),
+                    visible_at,
+                    counts: true,
+                    error: None,
+                })
+            });
+            let releases: Vec<_> = releases.collect();
+            if !releases.is_empty() {
+                left = left.saturating_sub(releases.len() as u64);
+                reclaimed += releases.len() as u64;
+                self.write(releases).await?;
+            }
+        }
+        Ok(reclaimed)
     }
 
     /// Completes a task together with its effects. `StaleReceipt` when somebody else has it; then

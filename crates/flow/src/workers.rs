@@ -37,6 +37,9 @@ pub struct WorkersDeps {
     /// How often to look for what other nodes put, in case nobody tells; `None` where there are no
     /// others. Workers without anything to do cost nothing then.
     pub poll: Option<Duration>,
+    /// Whether nobody else has worked on these queues since whoever did is gone: what they had
+    /// leased is begun again at once, not when its lease has run out.
+    pub reclaims: bool,
 }
 
 /// Counts of one queue since the workers started.
@@ -144,6 +147,7 @@ struct Runner {
     handlers: Handlers,
     dispatch: Dispatch,
     poll: Option<Duration>,
+    reclaims: bool,
     /// When to ask how the queues stand; `None` for never again.
     look: Option<Monotonic>,
     /// A slot that was waited for.
@@ -181,6 +185,7 @@ impl Runner {
             handlers,
             dispatch,
             poll: deps.poll,
+            reclaims: deps.reclaims,
             look,
             slot: None,
             running: HashMap::new(),
@@ -190,6 +195,9 @@ impl Runner {
     }
 
     async fn run(mut self, mut stop: watch::Receiver<Option<Duration>>) {
+        if self.reclaims {
+            self.reclaim().await;
+        }
         // Kept until it is this app's turn: who leaves the line goes to its end.
         let mut turn: Option<Turn> = None;
         loop {
@@ -231,6 +239,18 @@ impl Runner {
         drop(turn);
         self.slot = None;
         self.drain(stop).await;
+    }
+
+    /// Takes over what a program that died had leased.
+    async fn reclaim(&self) {
+        for queue in self.handlers.keys() {
+            match self.shared.queue.reclaim(queue).await {
+                Ok(0) => {}
+                Ok(tasks) => tracing::info!(%queue, tasks, "work that was cut off begins again"),
+                // Their leases run out.
+                Err(error) => tracing::warn!(%queue, ?error, "a queue can't be read"),
+            }
+        }
     }
 
     /// Asks the store how the queues stand, when it is time to.

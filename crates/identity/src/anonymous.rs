@@ -22,7 +22,8 @@ enum Link {
     Unlink,
 }
 
-fn unsupported() -> Error {
+/// The refusal of a provider.
+pub fn unsupported() -> Error {
     Error::new(
         Reason::UnsupportedService,
         "This authentication method is unsupported.",

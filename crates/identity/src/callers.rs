@@ -122,7 +122,8 @@ impl CallerCache {
     }
 }
 
-fn invalid() -> Error {
+/// The refusal of a token that is no session's.
+pub fn invalid() -> Error {
     Error::new(Reason::InvalidSession, "Invalid session token")
 }
 

@@ -89,7 +89,7 @@ impl Guard for SystemGuard {
         Box::pin(async move {
             match &*draft.collection {
                 USER => user::prepare(&self.shared, call, draft).await,
-                SESSION => session::prepare(&self.shared, call, draft),
+                SESSION => session::prepare(&self.shared, call, draft).await,
                 ROLE => role::prepare(&self.shared, draft),
                 "_Installation" => installation::prepare(draft),
                 _ => Ok(()),

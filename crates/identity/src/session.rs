@@ -1,5 +1,6 @@
 //! Sessions: made by the server only, seen by their owner only, stored without their token.
 
+use crate::callers;
 use crate::changes::{Wish, set, take, touches, wish};
 use crate::guard::Shared;
 use crate::system::{self, SESSION, SESSION_TOKEN};
@@ -8,7 +9,8 @@ use crate::user;
 use basalt_base::{Error, Map, Reason, Result, Secret, Value, object_id};
 use basalt_data::{Call, Draft, DraftKind, FieldChange, ObjectQuery, Where};
 use basalt_store::{
-    Acl, AclEntry, Action, Filter, Path, Precondition, Record, RecordWrite, SortKey, Test, Write,
+    Acl, AclEntry, Action, Filter, Path, Precondition, ReadCheck, Record, RecordWrite, SortKey,
+    Test, Write,
 };
 use std::sync::Arc;
 
@@ -131,6 +133,22 @@ pub fn end_all_of(user_id: &str) -> Write {
         filter,
         limit: u64::MAX,
     }
+}
+
+/// Has the write refused unless the caller's session is there when it is applied. A caller is known
+/// for a moment after its session ended; what it makes in that moment must not outlive it.
+pub async fn hold(shared: &Shared, call: &Call, draft: &mut Draft) -> Result<()> {
+    let (Some(digest), false) = (&call.session_digest, call.principal.writes_everything()) else {
+        return Ok(());
+    };
+    let session = callers::find_session(shared, digest).await?;
+    let session = session.ok_or_else(callers::invalid)?;
+    draft.checks.push(ReadCheck {
+        collection: SESSION.into(),
+        id: session.id,
+        rev: Some(session.rev),
+    });
+    Ok(())
 }
 
 /// Adds a new session to the draft of its user; the answer carries the token.
@@ -262,9 +280,9 @@ pub fn check_input(call: &Call, draft: &Draft) -> Result<()> {
 }
 
 /// Completes a session's write: clients get what the server makes, the master key what it says.
-pub fn prepare(shared: &Shared, call: &Call, draft: &mut Draft) -> Result<()> {
+pub async fn prepare(shared: &Shared, call: &Call, draft: &mut Draft) -> Result<()> {
     match draft.kind {
-        DraftKind::Delete => return Ok(()),
+        DraftKind::Delete => return of_caller(call, draft),
         DraftKind::Create => {
             draft
                 .writes_before
@@ -273,6 +291,7 @@ pub fn prepare(shared: &Shared, call: &Call, draft: &mut Draft) -> Result<()> {
                 call.principal.user.clone(),
                 call.principal.writes_everything(),
             ) {
+                hold(shared, call, draft).await?;
                 let token = new_token(&*shared.rng);
                 let why = NewSession {
                     action: "create",
@@ -289,9 +308,22 @@ pub fn prepare(shared: &Shared, call: &Call, draft: &mut Draft) -> Result<()> {
                 return Ok(());
             }
         }
-        DraftKind::Update => {}
+        DraftKind::Update => of_caller(call, draft)?,
     }
     store_digest(draft)
+}
+
+/// Sessions that the master key made have no ACL; they are their user's all the same.
+fn of_caller(call: &Call, draft: &Draft) -> Result<()> {
+    let own = call.principal.user.as_deref().map(user::reference);
+    let whose = draft
+        .before
+        .as_ref()
+        .and_then(|session| session.get("user"));
+    if call.principal.writes_everything() || (own.is_some() && whose == own.as_ref()) {
+        return Ok(());
+    }
+    Err(Error::new(Reason::ObjectNotFound, "Object not found."))
 }
 
 /// The master key may write a token; what is stored is its digest.

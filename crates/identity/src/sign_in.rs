@@ -166,6 +166,10 @@ impl Identity {
         let Some(id) = anonymous::id_of(auth_data)? else {
             return Ok(None);
         };
+        // Those who signed up while it was possible are no exception.
+        if !self.shared.options.anonymous_users {
+            return Err(anonymous::unsupported());
+        }
         let filter = Filter::test(ANONYMOUS_ID, Test::Eq(Value::String(id)));
         let query = Query::all(USER).filter(filter).limit(1);
         let found = self

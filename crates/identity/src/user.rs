@@ -104,6 +104,10 @@ pub async fn prepare(shared: &Shared, call: &Call, draft: &mut Draft) -> Result<
     // Clients send back what a sign-in gave them; tokens are made by the server and belong to
     // sessions.
     take(draft, SESSION_TOKEN);
+    let opens = ["password", "email", "username", "authData"];
+    if draft.kind == DraftKind::Update && opens.iter().any(|field| touches(draft, field)) {
+        session::hold(shared, call, draft).await?;
+    }
     let anonymous = anonymous::prepare(shared, draft)?;
     prepare_username(shared, draft)?;
     prepare_email(shared, draft)?;

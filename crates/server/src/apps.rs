@@ -18,9 +18,10 @@ use basalt_feed::FeedView;
 use basalt_functions::{Functions, LogStore, Outside};
 use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
 use basalt_live::{Encode, Live, LiveDeps};
-use basalt_store::{AppRow, AppStore, Store};
+use basalt_store::{AppRow, AppStore, Store, StoreId};
 use parking_lot::{Mutex, RwLock};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub(crate) struct AppTable {
     /// Whether open apps run tasks: only in a server.
     runs_tasks: AtomicBool,
     shared: background::Shared,
+    /// Apps whose tasks this server has run.
+    worked_on: Mutex<HashSet<StoreId>>,
     /// Apps that are being closed.
     closing: Closing,
     /// Told when an app may have to be woken at another time.
@@ -128,6 +131,7 @@ impl AppTable {
             looked,
             runs_tasks: AtomicBool::new(false),
             shared,
+            worked_on: Mutex::default(),
             closing: Closing::default(),
             wakes: Arc::default(),
         };
@@ -412,7 +416,8 @@ impl AppTable {
         let app = Arc::new(app);
         entry.following.store(following.map(Arc::new));
         if self.runs_tasks.load(Ordering::Relaxed) {
-            let work = Background::start(&app, &self.parts.rng, &self.shared);
+            let first = self.worked_on.lock().insert(entry.row.store_id);
+            let work = Background::start(&app, &self.parts.rng, &self.shared, first);
             *entry.background.lock() = Some(work);
         }
         entry.app.store(Some(Arc::clone(&app)));
@@ -580,7 +585,7 @@ impl AppTable {
         let options = serde_json::Value::from(new.parse).to_string();
         settings.insert(PARSE.to_owned(), Value::String(options));
         let mut row = AppRow {
-            store_id: basalt_store::StoreId(0),
+            store_id: StoreId(0),
             app_id: AppId::new(new.id.as_str()),
             account: String::new(),
             settings,
@@ -912,8 +917,10 @@ impl AdminApps for AppTable {
         })
     }
 
-    fn master_key(&self, id: &str) -> Option<Secret> {
-        self.entry(id)?.keys.api.master.clone()
+    fn master_key(&self, id: &str, from: IpAddr) -> Option<Secret> {
+        let entry = self.entry(id)?;
+        let counts = entry.product.api.takes_master_from(from);
+        counts.then(|| entry.keys.api.master.clone()).flatten()
     }
 }
 

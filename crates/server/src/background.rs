@@ -116,8 +116,8 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Starts it.
-    pub(crate) fn start(app: &App, rng: &Arc<dyn Rng>, shared: &Shared) -> Self {
+    /// Starts it; `first` says whether it is the first time in this process.
+    pub(crate) fn start(app: &App, rng: &Arc<dyn Rng>, shared: &Shared, first: bool) -> Self {
         let jobs = &app.jobs;
         let deps = WorkersDeps {
             queue: jobs.queue().clone(),
@@ -125,6 +125,8 @@ impl Background {
             slots: Arc::clone(&shared.slots),
             concurrency: APP_CONCURRENCY,
             poll: shared.poll,
+            // Where nobody else can be, who had leases is dead.
+            reclaims: first && shared.poll.is_none(),
         };
         let mut handlers = jobs.handlers();
         handlers.push(app.functions.deliveries());

@@ -1,5 +1,6 @@
 //! The handle of an open app.
 
+use crate::builder::{self, Builder};
 use crate::lease::Held;
 use crate::reads::{self, Reading, changes, collect, find, tasks};
 use crate::shared::Shared;
@@ -18,11 +19,13 @@ pub(crate) struct App {
     pub(crate) shared: Arc<Shared>,
     inbox: Inbox,
     leases: Held,
+    _builder: Builder,
 }
 
 impl App {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let inbox = writer::start(&shared);
+        let builder = builder::start(&shared);
         let leases = Held {
             schema: shared.name.clone(),
             writers: shared.common.writers.clone(),
@@ -31,6 +34,7 @@ impl App {
             shared,
             inbox,
             leases,
+            _builder: builder,
         }
     }
 }

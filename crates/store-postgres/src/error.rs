@@ -24,6 +24,11 @@ pub(crate) fn postgres(error: tokio_postgres::Error) -> Error {
     }
 }
 
+/// The reason that [`postgres`] gives.
+pub(crate) fn postgres_reason(error: &tokio_postgres::Error) -> Reason {
+    error.code().map_or(Reason::StoreUnavailable, reason)
+}
+
 /// What a SQLSTATE means; the first two characters are its class.
 fn reason(code: &SqlState) -> Reason {
     if *code == SqlState::QUERY_CANCELED {

@@ -23,6 +23,7 @@
 //! them.
 
 mod app;
+mod builder;
 mod error;
 mod lease;
 mod metrics;

@@ -12,6 +12,7 @@ pub(crate) struct Counters {
     pub(crate) reads_long: AtomicU64,
     pub(crate) reloads: AtomicU64,
     pub(crate) retries: AtomicU64,
+    pub(crate) indexes_built: AtomicU64,
 }
 
 impl Counters {
@@ -29,6 +30,7 @@ impl Counters {
             ("basalt_store_long_reads_total", &self.reads_long),
             ("basalt_store_catalogue_reloads_total", &self.reloads),
             ("basalt_store_group_retries_total", &self.retries),
+            ("basalt_store_indexes_built_total", &self.indexes_built),
         ]
         .into_iter()
         .map(|(name, counter)| reading(name, counter.load(Relaxed)))

@@ -34,6 +34,9 @@ pub struct Options {
     pub write_queue_max: usize,
     /// Most batches in one transaction of the writer.
     pub group_batches_max: usize,
+    /// Most objects of a collection whose new indexes are made in the transaction that declares them;
+    /// in larger ones they are built beside the writes. Unique ones always hold up the app's writes.
+    pub index_at_once_rows_max: u32,
     /// Largest encoded form of an object, in bytes; a write that would leave a larger one is refused
     /// with `ObjectTooLarge`.
     pub record_bytes_max: usize,
@@ -60,6 +63,7 @@ impl Default for Options {
             lock_time_max: Duration::from_secs(5),
             write_queue_max: 8_192,
             group_batches_max: 512,
+            index_at_once_rows_max: 5_000,
             record_bytes_max: basalt_base::Limits::default().object_bytes_max,
             snapshot_age_max: Duration::from_secs(30),
             change_age_max: Duration::from_mins(10),

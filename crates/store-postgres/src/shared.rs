@@ -6,7 +6,7 @@ use crate::net::{Conn, Lanes, Pool};
 use crate::options::Options;
 use crate::schema::{Schema, load};
 use arc_swap::ArcSwap;
-use basalt_base::Result;
+use basalt_base::{Monotonic, Result};
 use basalt_store::{StoreId, TaskWatch};
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
@@ -21,6 +21,7 @@ pub(crate) struct Common {
     pub(crate) readers: Arc<Pool>,
     pub(crate) writers: Arc<Pool>,
     pub(crate) keepers: Arc<Pool>,
+    pub(crate) builders: Arc<Pool>,
     /// Statements that ran past the limit of the shared connections: they get one of their own.
     pub(crate) slow: Mutex<HashSet<Box<str>>>,
 }
@@ -45,8 +46,12 @@ pub(crate) struct Shared {
     reloading: tokio::sync::Mutex<()>,
     /// The numbers of queues, which never change.
     pub(crate) queues: Mutex<HashMap<Arc<str>, i64>>,
+    /// When a change of the catalogue was last refused because of long reads.
+    pub(crate) lock_refused_at: Mutex<Option<Monotonic>>,
     /// Those who wait for tasks.
     pub(crate) task_watches: Mutex<Vec<Weak<dyn TaskWatch>>>,
+    /// Told when the catalogue was changed here: there may be an index to build.
+    pub(crate) declared: Arc<tokio::sync::Notify>,
 }
 
 impl Shared {
@@ -58,7 +63,9 @@ impl Shared {
             position: AtomicU64::new(position),
             reloading: tokio::sync::Mutex::default(),
             queues: Mutex::default(),
+            lock_refused_at: Mutex::default(),
             task_watches: Mutex::default(),
+            declared: Arc::default(),
         }
     }
 

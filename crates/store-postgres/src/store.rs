@@ -55,6 +55,7 @@ impl PostgresStore {
             readers: pool(Role::Reader, options.connections_max),
             writers: pool(Role::Writer, options.writers_max),
             keepers: pool(Role::Keeper, 2),
+            builders: pool(Role::Builder, 1),
             counters: Counters::default(),
             slow: Mutex::default(),
             options: options.clone(),

@@ -100,8 +100,13 @@ async fn catalogue(session: &Session<'_>, view: &View, problems: &mut Vec<String
     for orphan in tables.difference(&known).filter(is_ours) {
         problems.push(format!("Table {orphan} belongs to no class."));
     }
-    let indexes: HashSet<String> = texts(session, &sql("i")).await?.into_iter().collect();
-    let listed = format!("SELECT 'i' || id FROM {schema}.basalt_indexes");
+    let valid = format!(
+        "{} AND (SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = c.oid)",
+        sql("i")
+    );
+    let indexes: HashSet<String> = texts(session, &valid).await?.into_iter().collect();
+    // Others are being built, or will be.
+    let listed = format!("SELECT 'i' || id FROM {schema}.basalt_indexes WHERE ready");
     for index in texts(session, &listed).await? {
         if !indexes.contains(&index) {
             problems.push(format!("Index {index} is missing."));

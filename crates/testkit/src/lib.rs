@@ -28,5 +28,6 @@ pub mod parse;
 pub mod report;
 pub mod round;
 pub mod server;
+pub mod tasks;
 pub mod wait;
 pub mod wal;

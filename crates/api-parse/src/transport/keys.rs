@@ -42,7 +42,7 @@ pub fn rank_by(keys: &Keys, app: &App, presented: &Presented<'_>, ip: IpAddr) ->
     ];
     for (key, given, rank, networks) in privileged {
         if same(key.as_ref(), given.as_deref()) {
-            let near = networks.is_none_or(|networks| contains(networks, ip));
+            let near = networks.is_none_or(|networks| within(networks, ip));
             if near {
                 return Ok(rank);
             }
@@ -77,7 +77,7 @@ fn same(key: Option<&Secret>, given: Option<&str>) -> bool {
 }
 
 /// Whether one of the networks holds the address. IPv4 in IPv6 clothes counts as IPv4.
-fn contains(networks: &[Network], ip: IpAddr) -> bool {
+pub fn within(networks: &[Network], ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     networks.iter().any(|(network, bits)| {
         let bits = u32::from(*bits);
@@ -118,7 +118,7 @@ mod tests {
         for (network, bits, ip, expected) in table {
             let networks = [(network.parse().unwrap(), bits)];
             let ip: IpAddr = ip.parse().unwrap();
-            assert_eq!(contains(&networks, ip), expected, "{network}/{bits} {ip}");
+            assert_eq!(within(&networks, ip), expected, "{network}/{bits} {ip}");
         }
     }
 }

@@ -440,6 +440,20 @@ async fn installations_are_one_per_client() {
 }
 
 #[tokio::test]
+async fn an_installations_id_gives_no_rights_to_it() {
+    let world = world().await;
+    let own =
+        r#"{"installationId":"own","deviceType":"ios","ACL":{"u1":{"read":true,"write":true}}}"#;
+    let made = send(&world, "master", "POST", "/installations", own).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let change = r#"{"installationId":"own","deviceType":"ios","channels":["x"]}"#;
+    for (who, status) in [("", 404), ("read-only", 400), ("master", 200)] {
+        let answer = send(&world, who, "POST", "/installations", change).await;
+        assert_eq!(answer.status, status, "{who}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn installations_keep_their_id_and_tokens_move_on() {
     let world = world().await;
     let body = r#"{"installationId":"ABC","deviceType":"ios","deviceToken":"t2"}"#;

@@ -310,3 +310,42 @@ async fn compressed_bodies_are_refused_before_they_are_read() {
     .await;
     assert_eq!(answer.status, 201, "{}", answer.text);
 }
+
+#[tokio::test]
+async fn the_maintenance_key_does_not_run_the_app() {
+    let world = world().await;
+    let table = [
+        ("GET", "/schemas", json!({})),
+        ("POST", "/schemas/New", json!({"className": "New"})),
+        ("DELETE", "/purge/Post", json!({})),
+        ("GET", "/aggregate/Post", json!({})),
+        ("PUT", "/config", json!({"params": {"a": 1}})),
+        ("GET", "/hooks/functions", json!({})),
+        ("POST", "/jobs/any", json!({})),
+    ];
+    for (method, path, params) in table {
+        for answer in doors(&world, "maintenance", method, path, &params).await {
+            let shown = format!("{method} {path} => {}", answer.text);
+            assert!(answer.text.contains("master key is required"), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_user_adds_no_fields_where_users_may_not() {
+    let world = world_with(|settings| settings.data.new_collections_open = false).await;
+    let body = json!({"username": "ada", "password": "x", "isAdmin": true});
+    let first = send(&world, "", "POST", "/users", &body.to_string()).await;
+    assert!(first.text.contains("\"code\":119"), "{}", first.text);
+    let (_, token) = sign_up(&world, "ada").await;
+    let device = json!({"installationId": "a", "deviceType": "ios", "extra": 1});
+    let first = send(
+        &world,
+        &token,
+        "POST",
+        "/installations",
+        &device.to_string(),
+    )
+    .await;
+    assert!(first.text.contains("\"code\":119"), "{}", first.text);
+}

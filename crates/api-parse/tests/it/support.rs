@@ -141,16 +141,11 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         guard: guard.clone(),
     };
     let data = Data::new(deps, settings.data);
-    let jobs = Jobs::new(JobsDeps {
-        queue: Queue::new(Arc::clone(&data.deps().store), clock.clone()),
-        rng: Arc::new(SeededRng::new(2)),
-        code: Arc::new(SomeJobs),
-    });
     let identity = Identity::new(data.clone(), &guard);
     let (events, live) = live(&data, &identity, feed);
     let app = App {
         id: AppId::new(APP),
-        jobs,
+        jobs: jobs(&data, clock.clone()),
         keys: settings.keys,
         identity,
         data,
@@ -165,6 +160,14 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         clock,
         _dir: dir,
     }
+}
+
+fn jobs(data: &Data, clock: Arc<ManualClock>) -> Jobs {
+    Jobs::new(JobsDeps {
+        queue: Queue::new(Arc::clone(&data.deps().store), clock),
+        rng: Arc::new(SeededRng::new(2)),
+        code: Arc::new(SomeJobs),
+    })
 }
 
 fn followed(store: Arc<dyn AppStore>, clock: Arc<ManualClock>) -> (Feed, Arc<dyn AppStore>) {

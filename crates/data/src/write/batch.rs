@@ -86,10 +86,7 @@ impl Run {
             return Ok(());
         }
         let mut pending = std::mem::take(&mut self.pending);
-        let batches = pending
-            .iter_mut()
-            .map(|p| WriteBatch::of(std::mem::take(&mut p.step.writes)))
-            .collect();
+        let batches = pending.iter_mut().map(|p| p.step.take_batch()).collect();
         let written = core.deps.store.write(batches).await?;
         for (pending, written) in pending.into_iter().zip(written) {
             let Pending { at, step, again } = pending;
@@ -221,6 +218,7 @@ async fn attempt(core: &Core, call: &Call, steps: Vec<BatchStep>) -> Result<Vec<
                 rev: Some(rev),
             });
         }
+        batch.checks.append(&mut step.checks);
         counts.push(step.writes.len());
         batch.writes.append(&mut step.writes);
         prepared.push(step);

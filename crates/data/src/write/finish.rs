@@ -4,7 +4,7 @@ use super::step::{Step, is_guarded, without_internals};
 use crate::core::Core;
 use crate::rules::Viewer;
 use crate::{BatchStepDone, Call, Created, DraftKind, Event, EventKind, Updated};
-use basalt_base::{Error, Map, Result};
+use basalt_base::{Error, Map, Result, Value};
 use basalt_store::{Collection, Record, Written};
 use std::sync::Arc;
 
@@ -127,11 +127,15 @@ async fn saved(
     }
     let mut record = Arc::unwrap_or_clone(after);
     let has_value = |record: &Record, name: &Arc<str>| record.get(name).is_some();
-    let (mut changed, removed): (Vec<_>, Vec<_>) = step
+    let (mut changed, mut removed): (Vec<_>, Vec<_>) = step
         .changed
         .iter()
         .cloned()
         .partition(|name| has_value(&record, name));
+    // So that what hides fields sees these, too.
+    for name in &removed {
+        record.set(name, Value::Null);
+    }
     let policy = core.policy(&collection.name, Some(collection))?;
     Viewer::new(&call.principal, &collection.name, &policy, &core.options).hide(&mut record);
     if is_guarded(&collection.name) {
@@ -139,6 +143,10 @@ async fn saved(
     }
     // A field that the caller does not see is not even said to have changed.
     changed.retain(|name| has_value(&record, name));
+    removed.retain(|name| has_value(&record, name));
+    for name in &removed {
+        record.remove(name);
+    }
     changed.extend(removed);
     Ok((collection.clone(), record, changed))
 }

@@ -243,7 +243,7 @@ fn ensured(write: &Write) -> Option<Arc<str>> {
 /// Whether the changes name fields that the collection lacks, its system columns aside. Null asks
 /// for no type, but it is kept under its name all the same.
 pub(super) fn adds_fields(
-    collection: &Collection,
+    collection: Option<&Collection>,
     name: &str,
     changes: &[FieldChange],
 ) -> Result<bool> {
@@ -251,8 +251,8 @@ pub(super) fn adds_fields(
         let Some(field) = field_of(change) else {
             continue;
         };
-        let missing =
-            collection.field(field).is_none() && system::field_type(name, field).is_none();
+        let missing = collection.is_none_or(|c| c.field(field).is_none())
+            && system::field_type(name, field).is_none();
         if missing && (is_null(change) || implied(change)?.is_some()) {
             return Ok(true);
         }

@@ -10,7 +10,10 @@ use crate::{
     system,
 };
 use basalt_base::{Error, Map, Reason, Result, Timestamp, Value};
-use basalt_store::{AclEntry, Catalogue, Collection, FieldOp, Filter, Op, Record, Write, apply};
+use basalt_store::{
+    AclEntry, Catalogue, Collection, FieldOp, Filter, Op, ReadCheck, Record, Write, WriteBatch,
+    apply,
+};
 use std::sync::Arc;
 
 /// A write that the store can apply.
@@ -19,6 +22,8 @@ pub(super) struct Step {
     pub(super) collection: Arc<str>,
     pub(super) id: Box<str>,
     pub(super) writes: Vec<Write>,
+    /// What must hold for them to be applied.
+    pub(super) checks: Vec<ReadCheck>,
     /// What each write is about, to tell the guard: the collection and whether it is one object.
     pub(super) about: Vec<Option<Arc<str>>>,
     /// Which of the writes has the object's last state.
@@ -56,6 +61,7 @@ impl Step {
             collection: draft.collection,
             id: draft.id,
             writes,
+            checks: draft.checks,
             about,
             record_at,
             changed,
@@ -64,6 +70,14 @@ impl Step {
             context: None,
             left: Left::Unknown,
             promised: false,
+        }
+    }
+
+    /// Its writes, to be applied on their own.
+    pub(super) fn take_batch(&mut self) -> WriteBatch {
+        WriteBatch {
+            checks: std::mem::take(&mut self.checks),
+            ..WriteBatch::of(std::mem::take(&mut self.writes))
         }
     }
 
@@ -150,11 +164,15 @@ impl Target {
         name: &str,
         changes: &[FieldChange],
     ) -> Result<Filter> {
-        match &self.collection {
-            Some(collection) if infer::adds_fields(collection, name, changes)? => {
-                self.allowed(core, call, name, Operation::AddField)
-            }
-            _ => Ok(Filter::Everything),
+        // Who may make a collection may give it fields; system collections are everybody's to make.
+        let adds = match self.collection.as_deref() {
+            None if !is_guarded(name) => false,
+            collection => infer::adds_fields(collection, name, changes)?,
+        };
+        if adds {
+            self.allowed(core, call, name, Operation::AddField)
+        } else {
+            Ok(Filter::Everything)
         }
     }
 
@@ -189,6 +207,7 @@ pub(super) fn draft(
         acl,
         writes_before: Vec::new(),
         writes_after: Vec::new(),
+        checks: Vec::new(),
         answer: Vec::new(),
     }
 }

@@ -77,6 +77,14 @@ async fn hidden_fields_are_shown_to_nobody_they_are_hidden_from() {
         .await
         .unwrap();
     assert!(done.changed.is_empty());
+    // Whether a hidden field is there can't be told from what is said to be gone.
+    let none = op("secret_list", basalt_store::Op::Remove(vec![text("y")]));
+    let unset = op("secret_list", basalt_store::Op::Unset);
+    for step in [unset, none] {
+        let touch = change("Post", &id, vec![step]);
+        let done = w.data.update(&anyone(), touch).await.unwrap();
+        assert!(done.changed.is_empty(), "{:?}", done.changed);
+    }
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ impl Scene {
             slots: Arc::clone(&self.slots),
             concurrency: 8,
             poll,
+            reclaims: true,
         };
         Workers::start(deps, [("q".into(), Policy::default(), handler)])
     }
@@ -81,12 +82,12 @@ async fn idle_workers_ask_nobody() {
     let handler = Slow::of(Duration::ZERO);
     let workers = scene.start(None, handler.clone());
     tokio::time::sleep(HOUR).await;
-    assert_eq!(scene.store.asked(), (1, 0), "once at the start");
+    assert_eq!(scene.store.asked(), (2, 0), "at the start alone");
     scene.put().await;
     tokio::time::sleep(HOUR).await;
     assert_eq!(handler.done(), 1, "it was told");
     let (looks, leases) = scene.store.asked();
-    assert!(looks <= 4 && leases <= 3, "{looks} looks, {leases} leases");
+    assert!(looks <= 5 && leases <= 3, "{looks} looks, {leases} leases");
     workers.stop(HOUR).await;
 }
 
@@ -204,5 +205,24 @@ async fn an_end_that_nobody_heard_of_is_an_end() {
     tokio::time::sleep(HOUR).await;
     assert_eq!(handler.done(), 1);
     assert!(scene.store.tasks().is_empty());
+    workers.stop(HOUR).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_crash_cut_off_begins_again_at_once() {
+    let clock = StoppedClock::start();
+    let scene = scene(clock, &Arc::new(Semaphore::new(8)));
+    for _ in 0..3 {
+        scene.put().await;
+    }
+    let day = 24 * HOUR;
+    let leased = scene.queue.lease(&"q".into(), 2, day).await.unwrap();
+    assert_eq!(leased.len(), 2);
+    let handler = Slow::of(Duration::ZERO);
+    let workers = scene.start(None, handler.clone());
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(handler.done(), 3);
+    let late = scene.queue.complete(leased[0].receipt(), Vec::new()).await;
+    assert!(late.is_err(), "its receipt is void");
     workers.stop(HOUR).await;
 }

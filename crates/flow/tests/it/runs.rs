@@ -102,6 +102,7 @@ fn scene() -> Scene {
         slots: Arc::new(Semaphore::new(8)),
         concurrency: 8,
         poll: None,
+        reclaims: false,
     };
     Scene {
         store,
@@ -135,7 +136,9 @@ impl Scene {
     async fn write(&self, writes: Vec<Write>) {
         let batches = vec![WriteBatch::of(writes)];
         let done = self.store.write(batches).await.unwrap();
-        done.into_iter().for_each(|done| drop(done.unwrap()));
+        for done in done {
+            done.unwrap();
+        }
     }
 
     /// Makes or changes a schedule as the engine above does.

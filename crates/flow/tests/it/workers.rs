@@ -34,6 +34,7 @@ impl Bench {
             slots: Arc::new(Semaphore::new(8)),
             concurrency: 8,
             poll: None,
+            reclaims: false,
         }
     }
 

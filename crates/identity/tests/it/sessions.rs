@@ -173,3 +173,55 @@ async fn a_session_is_its_makers_whomever_it_names() {
     let same = w.update(&call, "_Session", &made, naming(&ann.id)).await;
     assert_eq!(reason(same), None);
 }
+
+#[tokio::test]
+async fn a_session_that_has_ended_makes_nothing_that_lasts() {
+    let w = world().await;
+    let user = w.sign_up("ann").await;
+    // Known since before the end, as in another request under way or on another node.
+    let call = w.call(&user.token).await.unwrap();
+    w.identity.log_out(&call).await.unwrap();
+    let made = w.create(&call, "_Session", vec![], None).await;
+    assert_eq!(reason(made), Some(Reason::InvalidSession));
+    for field in ["password", "email", "username"] {
+        let changed = w.update(&call, "_User", &user.id, vec![text(field, "m@example.com")]);
+        assert_eq!(
+            reason(changed.await),
+            Some(Reason::InvalidSession),
+            "{field}"
+        );
+    }
+    assert!(w.log_in("ann", "secret").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_session_without_acl_is_its_users_only() {
+    let w = world().await;
+    let (ann, bob) = (w.sign_up("ann").await, w.sign_up("bob").await);
+    let fields = vec![
+        FieldChange::set(
+            "user",
+            Value::Reference(crate::support::reference("_User", &ann.id)),
+        ),
+        text("sessionToken", "r:0123456789abcdef0123456789abcdef"),
+    ];
+    let (id, _) = w.create(&master(), "_Session", fields, None).await.unwrap();
+    let delete = |call| {
+        let delete = Delete {
+            collection: "_Session".into(),
+            id: id.as_str().into(),
+        };
+        let data = w.data.clone();
+        async move { data.delete(&call, delete).await }
+    };
+    let stranger = w.call(&bob.token).await.unwrap();
+    assert_eq!(
+        reason(delete(stranger.clone()).await),
+        Some(Reason::ObjectNotFound)
+    );
+    let changed = w
+        .update(&stranger, "_Session", &id, vec![text("note", "x")])
+        .await;
+    assert_eq!(reason(changed), Some(Reason::ObjectNotFound));
+    assert!(delete(w.call(&ann.token).await.unwrap()).await.is_ok());
+}

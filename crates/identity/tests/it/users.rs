@@ -1,6 +1,6 @@
 //! Users: uniqueness, anonymous sign-up, what no caller may set or see.
 
-use crate::support::{anonymous, anyone, master, reason, text, world};
+use crate::support::{anonymous, anyone, master, reason, text, world, world_with};
 use basalt_base::{Reason, Value};
 use basalt_data::{FieldChange, ObjectQuery};
 
@@ -136,4 +136,22 @@ async fn an_empty_acl_locks_a_user_out() {
     w.data.update(&master(), update).await.unwrap();
     let result = w.log_in("ann", "secret").await;
     assert_eq!(reason(result), Some(Reason::InvalidCredentials));
+}
+
+#[tokio::test]
+async fn nobody_signs_in_anonymously_where_that_is_switched_off() {
+    let w = world_with(|o| o.anonymous_users = false).await;
+    let made = w
+        .create(&anyone(), "_User", vec![anonymous("device-1")], None)
+        .await;
+    assert_eq!(reason(made), Some(Reason::UnsupportedService));
+    let FieldChange::Field(op) = anonymous("device-1") else {
+        unreachable!()
+    };
+    let basalt_store::Op::Set(data) = op.op else {
+        unreachable!()
+    };
+    // Also not who signed up when it was on.
+    let back = w.identity.log_in_with(&anyone(), &data).await;
+    assert_eq!(reason(back), Some(Reason::UnsupportedService));
 }

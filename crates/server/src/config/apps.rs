@@ -55,7 +55,7 @@ pub(crate) const APP: &[Row<AppSettings>] = &[
         "maintenance_key",
         secret,
         maintenance_key,
-        "like the master key, and sees internal fields; accepted from loopback only, unless `maintenanceKeyIps` says otherwise; generated if not set"
+        "reads and writes all objects, internal fields too, and nothing else that needs the master key; accepted from loopback only, unless `maintenanceKeyIps` says otherwise; generated if not set"
     ),
     row!(
         "webhook_key",

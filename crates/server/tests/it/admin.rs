@@ -135,6 +135,29 @@ async fn a_master_key_clears_its_own_app_in_development() {
 }
 
 #[tokio::test]
+async fn a_master_key_counts_at_no_door_from_where_it_is_not_taken() {
+    let elsewhere = json!({"masterKeyIps": ["10.0.0.0/8"]});
+    let server = start(Mode::Development, |settings| {
+        let app = &mut settings.apps[0];
+        app.parse = elsewhere.as_object().unwrap().clone();
+    })
+    .await;
+    let headers = [
+        ("x-parse-application-id", "main"),
+        ("x-parse-master-key", MASTER),
+    ];
+    for (method, path) in [
+        (Method::POST, "/admin/apps/main/clear"),
+        (Method::GET, "/admin/apps/main/logs"),
+        (Method::GET, "/parse/schemas"),
+    ] {
+        let answer = server.send(method, path, &headers, "{}").await;
+        assert_eq!(answer.status, 403, "{path}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_clears_an_app_in_production() {
     let server = start(Mode::Production, |_| {}).await;
     let headers = [

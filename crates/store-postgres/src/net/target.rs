@@ -22,8 +22,10 @@ pub(crate) enum Role {
     Reader,
     /// The writer of an app.
     Writer,
-    /// Building indexes and reclaiming space.
+    /// Reclaiming space and making tables.
     Keeper,
+    /// Building indexes, for as long as it takes.
+    Builder,
 }
 
 /// A parsed database URL.
@@ -174,13 +176,15 @@ fn settings(role: Role, options: &Options) -> String {
             Duration::from_secs(30),
             options.lock_time_max.min(Duration::from_secs(5)),
         ),
-        Role::Keeper => (Duration::ZERO, Duration::from_mins(1)),
+        Role::Keeper | Role::Builder => (Duration::ZERO, Duration::from_mins(1)),
     };
     // A reader that takes its time (an export onto a slow disk) holds up nobody, and is no dead peer.
     let silent_ms = match role {
         Role::Reader => options.snapshot_age_max.as_millis().max(lock_ms),
-        Role::Lane | Role::Writer | Role::Keeper => lock_ms,
+        Role::Lane | Role::Writer | Role::Keeper | Role::Builder => lock_ms,
     };
+    // A build waits for every transaction that began before it.
+    let lock_ms = if role == Role::Builder { 0 } else { lock_ms };
     // Commits wait for the disk whatever the server's default; a default that waits for more stays.
     let durable = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false)
         WHERE pg_catalog.current_setting('synchronous_commit') IN ('off', 'local');";
@@ -189,6 +193,7 @@ fn settings(role: Role, options: &Options) -> String {
         Role::Writer => format!("SET plan_cache_mode = force_custom_plan; {durable}"),
         // Plans are kept while tables grow, and short reads come with an index.
         Role::Lane => "SET enable_seqscan = off;".to_owned(),
+        Role::Builder => durable.to_owned(),
         Role::Reader | Role::Keeper => String::new(),
     };
     format!(

@@ -14,6 +14,8 @@ pub(crate) struct Ddl<'a> {
     pub(crate) conn: &'a Conn,
     /// Of collections, fields and indexes; never given twice.
     pub(crate) next_id: &'a mut u32,
+    /// See the option of this name.
+    pub(crate) index_at_once_rows_max: u32,
 }
 
 impl Ddl<'_> {
@@ -25,11 +27,31 @@ impl Ddl<'_> {
         self.conn.client.batch_execute(sql).await.typed()
     }
 
+    /// Makes builds of indexes on the table give way, before it is locked: they can begin again, and
+    /// the app's writes would wait.
+    pub(super) async fn stop_builds(&self, schema: &Schema, layout: &Layout) -> Result<()> {
+        let collection = i64::from(layout.collection.id.0);
+        self.run(&stop_builds_sql(&schema.name, &layout.table, collection))
+            .await
+    }
+
     pub(super) fn id(&mut self) -> u32 {
         let id = *self.next_id;
         *self.next_id += 1;
         id
     }
+}
+
+/// Cancels what builds an index on the table, on whatever node.
+pub(crate) fn stop_builds_sql(schema: &str, table: &str, collection: i64) -> String {
+    format!(
+        "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity
+         WHERE state = 'active' AND datname = pg_catalog.current_database()
+           AND backend_type = 'client backend' AND query LIKE 'CREATE INDEX CONCURRENTLY %'
+           AND strpos(query, ' ON {table} ') > 0
+           AND EXISTS (SELECT 1 FROM {schema}.basalt_indexes
+               WHERE collection = {collection} AND NOT ready)"
+    )
 }
 
 /// Whether the change leaves everything as it is; an error when it is refused without a look at
@@ -209,6 +231,7 @@ async fn add_field(
     let new_schema = schema.with(&layout.collection.name, Some(changed));
     let new_layout = existing(&new_schema, &layout.collection.name)?;
     if let Some(column) = new_layout.columns.last() {
+        ddl.stop_builds(schema, layout).await?;
         add_columns(ddl, &layout.table, column).await?;
     }
     Ok(new_schema)
@@ -268,6 +291,7 @@ async fn drop_field(
         return Err(refused(format!("Field {name} does not exist.")));
     };
     let mut changed = next(ddl, schema, layout).await?;
+    ddl.stop_builds(schema, layout).await?;
     indexes::drop_with_field(ddl, schema, &mut changed, name).await?;
     changed.fields.retain(|f| *f.def.name != *name);
     let id = i64::from(column.id.0);

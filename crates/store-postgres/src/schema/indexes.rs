@@ -7,6 +7,7 @@ use basalt_store::columns::words;
 use basalt_store::{Collection, DuplicateKey, FieldRef, IndexDef, IndexKind};
 use std::sync::Arc;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 
 /// Makes an index.
 pub(super) async fn create(
@@ -24,38 +25,69 @@ pub(super) async fn create(
         let message = format!("Index {} exists with another definition.", index.name);
         return Err(ddl::refused(message));
     }
-    let parts = physical(layout, index)?;
+    // Refused before anything is written.
+    physical(layout, index)?;
     let mut changed = ddl::next(ddl, schema, layout).await?;
     let id = ddl.id();
     let insert = format!(
-        "INSERT INTO {}.basalt_indexes (id, collection, name, kind, columns)
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO {}.basalt_indexes (id, collection, name, kind, columns, ready)
+         VALUES ($1, $2, $3, $4, $5, $6)",
         schema.name
     );
+    let unique = index.kind == IndexKind::Unique;
+    // Only the build finds duplicates; and where there is little to read it takes no time.
+    let at_once = unique || is_small(ddl, layout).await?;
     let columns = load::columns_text(&index.columns);
     let (key, owner, kind) = (
         i64::from(id),
         i64::from(changed.id.0),
         words::kind_word(index.kind),
     );
-    ddl.execute(&insert, &[&key, &owner, &&*index.name, &kind, &columns])
-        .await?;
+    let row: [&(dyn ToSql + Sync); 6] = [&key, &owner, &&*index.name, &kind, &columns, &at_once];
+    ddl.execute(&insert, &row).await?;
+    if at_once {
+        ddl.stop_builds(schema, layout).await?;
+        // Readers go on meanwhile; writers of the app wait, as they do for any group.
+        let create = sql(layout, index, key, false)?;
+        let sql = format!("SET LOCAL statement_timeout = 0; {create}");
+        let made = ddl.conn.client.batch_execute(&sql).await;
+        made.map_err(|error| match error.code() {
+            Some(code) if *code == SqlState::UNIQUE_VIOLATION => duplicate(layout, &index.name),
+            _ => postgres(error),
+        })?;
+    }
+    changed.indexes.push(index.clone());
+    Ok(schema.with(&layout.collection.name, Some(changed)))
+}
+
+/// Whether the collection has few objects.
+async fn is_small(ddl: &Ddl<'_>, layout: &Layout) -> Result<bool> {
+    let most = i64::from(ddl.index_at_once_rows_max);
+    let (table, beyond) = (&layout.table, most + 1);
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {beyond}) AS first");
+    let row = ddl.conn.client.query_one(&sql, &[]).await;
+    let count: i64 = row.and_then(|row| row.try_get(0)).map_err(postgres)?;
+    Ok(count <= most)
+}
+
+/// The statement that makes the index of that number.
+pub(crate) fn sql(
+    layout: &Layout,
+    index: &IndexDef,
+    id: i64,
+    concurrently: bool,
+) -> Result<String> {
+    let parts = physical(layout, index)?;
+    let parts = special(layout, index).unwrap_or_else(|| format!("({})", texts(&parts)));
     let unique = match index.kind {
         IndexKind::Unique => "UNIQUE ",
         IndexKind::Ordered | IndexKind::Geo => "",
     };
+    let how = if concurrently { "CONCURRENTLY " } else { "" };
     let table = &layout.table;
-    let parts = special(layout, index).unwrap_or_else(|| format!("({})", texts(&parts)));
-    // Readers go on meanwhile; writers of the app wait, as they do for any group.
-    let sql =
-        format!("SET LOCAL statement_timeout = 0; CREATE {unique}INDEX i{id} ON {table} {parts}");
-    let made = ddl.conn.client.batch_execute(&sql).await;
-    made.map_err(|error| match error.code() {
-        Some(code) if *code == SqlState::UNIQUE_VIOLATION => duplicate(layout, &index.name),
-        _ => postgres(error),
-    })?;
-    changed.indexes.push(index.clone());
-    Ok(schema.with(&layout.collection.name, Some(changed)))
+    Ok(format!(
+        "CREATE {unique}INDEX {how}i{id} ON {table} {parts}"
+    ))
 }
 
 /// The error for a value that a unique index holds already.
@@ -170,6 +202,7 @@ pub(super) async fn drop(
         return Err(ddl::refused(format!("Index {name} does not exist.")));
     }
     let mut changed = ddl::next(ddl, schema, layout).await?;
+    ddl.stop_builds(schema, layout).await?;
     remove(ddl, schema, &mut changed, name).await?;
     Ok(schema.with(&layout.collection.name, Some(changed)))
 }

@@ -1,5 +1,11 @@
 //! Versions of the internal tables; `basalt_format` of a schema says which it has.
 //!
+//! Nodes of two versions run side by side while a cluster is upgraded. A step that *expands* leaves
+//! everything that older programs do as it was: it adds tables, or columns with a default, and every
+//! statement names its columns. A step that *contracts* takes away what the last release does not use
+//! any more. `compatible` is the version from which on programs can work with the schema: that of the
+//! last step that contracts.
+//!
 //! Many nodes may start at once: one of them makes the tables while the others wait for its row, and
 //! those that lose a race to create something try again.
 
@@ -8,6 +14,25 @@ use crate::net::Conn;
 use basalt_base::{Error, Reason, Result};
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
+
+/// A step from one version to the next.
+pub(crate) struct Step {
+    sql: &'static str,
+    expands: bool,
+}
+
+/// A step beside which older programs go on working.
+const fn expand(sql: &'static str) -> Step {
+    Step { sql, expands: true }
+}
+
+/// A step after which older programs can't.
+const fn contract(sql: &'static str) -> Step {
+    Step {
+        sql,
+        expands: false,
+    }
+}
 
 const LEASES: &str = r#"
     CREATE TABLE @.basalt_leases (
@@ -61,8 +86,9 @@ const TASKS: &str = r#"
 
 /// The steps of an app's schema, oldest first; never change one that was released. `@` is the
 /// schema's name.
-pub(crate) const APP: &[&str] = &[
-    r#"
+pub(crate) const APP: &[Step] = &[
+    contract(
+        r#"
     CREATE TABLE @.basalt_state (
         one BOOLEAN PRIMARY KEY CHECK (one),
         version BIGINT NOT NULL,        -- of the catalogue
@@ -117,13 +143,16 @@ pub(crate) const APP: &[&str] = &[
         before TEXT,
         after TEXT
     )"#,
-    LEASES,
-    TASKS,
+    ),
+    contract(LEASES),
+    contract(TASKS),
+    expand("ALTER TABLE @.basalt_indexes ADD COLUMN ready BOOLEAN NOT NULL DEFAULT true"),
 ];
 
 /// The steps of the registry's schema.
-pub(crate) const SYSTEM: &[&str] = &[
-    r#"
+pub(crate) const SYSTEM: &[Step] = &[
+    contract(
+        r#"
     CREATE TABLE @.apps (
         store_id BIGINT PRIMARY KEY,
         app_id TEXT COLLATE "C" NOT NULL UNIQUE,
@@ -136,8 +165,10 @@ pub(crate) const SYSTEM: &[&str] = &[
         store_id BIGINT NOT NULL        -- of the next app, never given twice
     );
     INSERT INTO @.next_app VALUES (true, 1)"#,
-    LEASES,
-    r#"
+    ),
+    contract(LEASES),
+    contract(
+        r#"
     CREATE TABLE @.nodes (
         id TEXT COLLATE "C" PRIMARY KEY,
         version TEXT NOT NULL,
@@ -150,22 +181,33 @@ pub(crate) const SYSTEM: &[&str] = &[
         version BIGINT NOT NULL         -- grows with every change of apps
     );
     INSERT INTO @.registry VALUES (true, 1)"#,
-    "
+    ),
+    contract(
+        "
     CREATE TABLE @.due (
         store_id BIGINT PRIMARY KEY REFERENCES @.apps ON DELETE CASCADE,
         at BIGINT NOT NULL              -- ms
     )",
+    ),
 ];
 
 /// How often a lost race is run again.
 const ATTEMPTS_MAX: u64 = 60;
 
-/// Brings a schema to the newest version, making it when there is none; `StoreVersion` when it is
-/// newer than this server.
-pub(crate) async fn migrate(conn: &Conn, schema: &str, steps: &[&str]) -> Result<()> {
+/// The version from which on programs can work with the schema after these steps.
+fn compatible(steps: &[Step]) -> usize {
+    let last = steps.iter().rposition(|step| !step.expands);
+    last.map_or(0, |at| at + 1)
+}
+
+/// Brings a schema to the newest version, making it when there is none. One that a newer server
+/// expanded is taken as it is; `StoreVersion` when a newer server made it what this one can't use.
+pub(crate) async fn migrate(conn: &Conn, schema: &str, steps: &[Step]) -> Result<()> {
     for attempt in 1..=ATTEMPTS_MAX {
         match found(conn, schema).await? {
-            Some(version) if version > steps.len() => return Err(too_new()),
+            Some(version) if version > steps.len() => {
+                return check_compatible(conn, schema, version, steps.len()).await;
+            }
             Some(version) if version == steps.len() => return Ok(()),
             _ => {}
         }
@@ -183,11 +225,33 @@ pub(crate) async fn migrate(conn: &Conn, schema: &str, steps: &[&str]) -> Result
     Err(crate::reads::unsettled())
 }
 
-fn too_new() -> Error {
-    Error::new(
+/// Whether programs that know `known` steps can work with a schema of a later version.
+async fn check_compatible(conn: &Conn, schema: &str, version: usize, known: usize) -> Result<()> {
+    let sql = format!("SELECT compatible FROM {schema}.basalt_format");
+    let needed = match conn.client.query(&sql, &[]).await {
+        Ok(rows) => {
+            let needed = rows.first().map(|row| row.try_get::<_, i64>(0));
+            needed.transpose().typed()?
+        }
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => None,
+        Err(error) => return Err(error).typed(),
+    };
+    let needed = needed.and_then(|needed| usize::try_from(needed).ok());
+    if needed.is_some_and(|needed| needed <= known) {
+        tracing::warn!(
+            schema,
+            version,
+            known,
+            "a newer server upgraded these tables; upgrade this one soon"
+        );
+        return Ok(());
+    }
+    Err(Error::new(
         Reason::StoreVersion,
-        "The store was written by a newer version of this server.",
-    )
+        format!(
+            "A newer version of this server changed the store (tables of version {version}); this one knows versions up to {known} and can't work with it: upgrade it."
+        ),
+    ))
 }
 
 /// The version that the schema has; `None` when it has no tables yet.
@@ -206,25 +270,28 @@ async fn found(conn: &Conn, schema: &str) -> Result<Option<usize>> {
     Ok(version.typed()?.and_then(|v| usize::try_from(v).ok()))
 }
 
-async fn raise(conn: &Conn, schema: &str, steps: &[&str]) -> Result<(), tokio_postgres::Error> {
+async fn raise(conn: &Conn, schema: &str, steps: &[Step]) -> Result<(), tokio_postgres::Error> {
     let client = &conn.client;
     client
         .batch_execute(&format!(
             "BEGIN; CREATE SCHEMA IF NOT EXISTS {schema};
              CREATE TABLE IF NOT EXISTS {schema}.basalt_format
                  (one BOOLEAN PRIMARY KEY CHECK (one), version BIGINT NOT NULL);
-             INSERT INTO {schema}.basalt_format VALUES (true, 0) ON CONFLICT DO NOTHING"
+             ALTER TABLE {schema}.basalt_format
+                 ADD COLUMN IF NOT EXISTS compatible BIGINT NOT NULL DEFAULT 0;
+             INSERT INTO {schema}.basalt_format VALUES (true, 0, 0) ON CONFLICT DO NOTHING"
         ))
         .await?;
     let sql = format!("SELECT version FROM {schema}.basalt_format FOR UPDATE");
     let version: i64 = client.query_one(&sql, &[]).await?.try_get(0)?;
     let done = usize::try_from(version).unwrap_or(usize::MAX);
     for step in steps.iter().skip(done) {
-        client.batch_execute(&step.replace('@', schema)).await?;
+        client.batch_execute(&step.sql.replace('@', schema)).await?;
     }
     if done < steps.len() {
-        let newest = steps.len();
-        let sql = format!("UPDATE {schema}.basalt_format SET version = {newest}");
+        let (newest, oldest) = (steps.len(), compatible(steps));
+        let sql =
+            format!("UPDATE {schema}.basalt_format SET version = {newest}, compatible = {oldest}");
         client.batch_execute(&sql).await?;
     }
     client.batch_execute("COMMIT").await

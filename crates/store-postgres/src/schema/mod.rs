@@ -7,7 +7,8 @@ pub(crate) mod load;
 pub(crate) mod migrate;
 mod views;
 
-pub(crate) use indexes::{duplicate, physical};
+pub(crate) use ddl::stop_builds_sql;
+pub(crate) use indexes::{duplicate, physical, sql as index_sql};
 pub(crate) use layout::{Layout, cast, declared};
 pub(crate) use views::refresh as refresh_views;
 

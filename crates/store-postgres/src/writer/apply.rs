@@ -204,10 +204,14 @@ impl Tx<'_> {
         self.flush().await?;
         self.rows.clear();
         self.keys.clear();
+        let schema = self.state.schema.clone();
+        let layout = schema.layout(change.subject().0);
+        self.limit_waits(layout.map(|layout| &**layout)).await?;
         let mut next_id = self.state.next_id;
         let mut work = ddl::Ddl {
             conn: self.conn,
             next_id: &mut next_id,
+            index_at_once_rows_max: self.shared.common.options.index_at_once_rows_max,
         };
         let changed = ddl::apply(&mut work, &self.state.schema, change).await?;
         self.state.next_id = next_id;

@@ -4,6 +4,7 @@
 //! connection before COMMIT was sent, in halves when one of its batches is at fault.
 
 use super::flush::{self, Order};
+use super::locks::{self, Locks};
 use super::prefetch::{self, Begun};
 use super::tx::Tx;
 use super::{Message, Outcomes, apply, tasks};
@@ -35,6 +36,8 @@ enum Attempt {
     Again(Error),
     /// Nothing was written, because of one of the batches.
     Faulty(Error),
+    /// Nothing was written: the first batch changes the catalogue and did not get its lock in time.
+    Locked(Error),
     /// It may or may not be written.
     Unknown(Error),
 }
@@ -100,6 +103,8 @@ async fn run(shared: &Shared, batches: &[&WriteBatch]) -> Vec<Result<Vec<Written
     let mut outcomes: Vec<Option<Result<Vec<Written>>>> = batches.iter().map(|_| None).collect();
     let mut ranges: VecDeque<Range<usize>> = std::iter::once(0..batches.len()).collect();
     let mut tries = 0;
+    let mut locks = Locks::default();
+    let clock = &shared.common.options.clock;
     let fail = |outcomes: &mut Vec<Option<_>>, range: Range<usize>, error: &dyn Fn() -> Error| {
         Counters::count(&shared.common.counters.commits_failed);
         for outcome in &mut outcomes[range] {
@@ -110,7 +115,24 @@ async fn run(shared: &Shared, batches: &[&WriteBatch]) -> Vec<Result<Vec<Written
         if range.is_empty() {
             continue;
         }
-        match attempt(shared, &batches[range.clone()]).await {
+        let refused_at = *shared.lock_refused_at.lock();
+        let wary = locks::is_wary(refused_at, clock.monotonic());
+        match attempt(shared, &batches[range.clone()], &locks, wary).await {
+            Attempt::Locked(error) => {
+                tracing::warn!(?error, "a schema change waits for long reads of its class");
+                match locks.failed(batches[range.start], wary) {
+                    locks::Next::Wait(time) => {
+                        Counters::count(&shared.common.counters.retries);
+                        tokio::time::sleep(time).await;
+                        ranges.push_front(range);
+                    }
+                    locks::Next::Refuse => {
+                        *shared.lock_refused_at.lock() = Some(clock.monotonic());
+                        fail(&mut outcomes, range.start..range.start + 1, &locks::refused);
+                        ranges.push_front(range.start + 1..range.end);
+                    }
+                }
+            }
             Attempt::Done(done) => {
                 tries = 0;
                 let rest = range.start + done.len()..range.end;
@@ -203,7 +225,7 @@ fn refusal(shared: &Shared, error: Error) -> Error {
 }
 
 /// Tries to commit these batches, or the first of them.
-async fn attempt(shared: &Shared, batches: &[&WriteBatch]) -> Attempt {
+async fn attempt(shared: &Shared, batches: &[&WriteBatch], locks: &Locks, wary: bool) -> Attempt {
     let mut lease = match shared.common.writers.lease().await {
         Ok(lease) => lease,
         Err(error) => return Attempt::Again(error),
@@ -228,13 +250,15 @@ async fn attempt(shared: &Shared, batches: &[&WriteBatch]) -> Attempt {
             return not_committed(error);
         }
     };
-    let result = apply_all(&mut tx, batches).await;
+    tx.lock_wait = locks.wait();
+    tx.last_try = locks.is_last(wary);
+    let result = apply_all(&mut tx, batches, locks).await;
     let (results, alone_refused) = match result {
         Ok(results) => results,
         Err(error) => {
             conn.forget();
             roll_back(&conn, &mut lease).await;
-            return not_committed(error);
+            return undone(&tx, error);
         }
     };
     if alone_refused || !tx.has_changes() {
@@ -252,10 +276,18 @@ async fn attempt(shared: &Shared, batches: &[&WriteBatch]) -> Attempt {
         Err(Uncommitted::No(error)) => {
             conn.forget();
             roll_back(&conn, &mut lease).await;
-            not_committed(error)
+            undone(&tx, error)
         }
         Err(Uncommitted::Perhaps(error)) => Attempt::Unknown(error),
     }
+}
+
+/// What a failure of a group that was under way means.
+fn undone(tx: &Tx<'_>, error: Error) -> Attempt {
+    if tx.altering && locks::is_locked(&error) {
+        return Attempt::Locked(error);
+    }
+    not_committed(error)
 }
 
 async fn roll_back(conn: &Conn, lease: &mut Lease) {
@@ -269,10 +301,15 @@ async fn roll_back(conn: &Conn, lease: &mut Lease) {
 async fn apply_all(
     tx: &mut Tx<'_>,
     batches: &[&WriteBatch],
+    locks: &Locks,
 ) -> Result<(Vec<Result<Vec<Written>>>, bool)> {
     let mut results = Vec::with_capacity(batches.len());
     for batch in batches {
         let alone = apply::changes_schema(tx, batch);
+        if alone && locks.refuses(batch) {
+            results.push(Err(locks::refused()));
+            continue;
+        }
         if alone && !results.is_empty() {
             break;
         }
@@ -318,6 +355,7 @@ async fn commit(tx: &mut Tx<'_>, batches: usize) -> std::result::Result<(), Unco
         let ddl = ddl::Ddl {
             conn: tx.conn,
             next_id: &mut next_id,
+            index_at_once_rows_max: tx.shared.common.options.index_at_once_rows_max,
         };
         let made = refresh_views(&ddl, &tx.state.schema, &views).await;
         made.map_err(Uncommitted::No)?;
@@ -330,6 +368,9 @@ async fn commit(tx: &mut Tx<'_>, batches: usize) -> std::result::Result<(), Unco
     orders.push(state_order(tx));
     send(tx, &orders).await?;
     let shared = tx.shared;
+    if tx.state.schema.catalogue.version != shared.schema.load().catalogue.version {
+        shared.declared.notify_one();
+    }
     shared.publish(&tx.state.schema);
     shared.saw(tx.state.position);
     shared.common.counters.commits.fetch_add(1, Relaxed);
@@ -476,6 +517,7 @@ async fn clear_once(shared: &Shared) -> std::result::Result<bool, Uncommitted> {
     let work = ddl::Ddl {
         conn: &conn,
         next_id: &mut next_id,
+        index_at_once_rows_max: tx.shared.common.options.index_at_once_rows_max,
     };
     let cleared = ddl::clear(&work, &tx.state.schema, tx.state.position).await;
     tx.state.schema = Arc::new(cleared.map_err(Uncommitted::No)?);

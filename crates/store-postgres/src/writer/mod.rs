@@ -4,6 +4,7 @@ mod apply;
 mod flush;
 mod group;
 mod keys;
+mod locks;
 mod log;
 mod prefetch;
 mod task;

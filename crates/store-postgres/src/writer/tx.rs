@@ -13,6 +13,7 @@ use basalt_base::{Result, Timestamp};
 use basalt_store::{ChangeKind, CollectionId, Record};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An object and the number of its row.
 pub(super) type Held = Option<(i64, Arc<Record>)>;
@@ -71,6 +72,12 @@ pub(super) struct Tx<'a> {
     pub(super) tally: Tally,
     /// Statements about tasks wrote something, or will.
     pub(super) dirty: bool,
+    /// The batch under way changes the catalogue's tables.
+    pub(super) altering: bool,
+    /// How long a change of the catalogue's tables waits for a lock.
+    pub(super) lock_wait: Duration,
+    /// A batch that does not get its locks now is refused.
+    pub(super) last_try: bool,
     /// A refused batch left something behind in SQL: only rolling everything back helps.
     pub(super) broken: bool,
     pub(super) now: Timestamp,
@@ -88,6 +95,9 @@ impl<'a> Tx<'a> {
             undo: Vec::new(),
             tally: Tally::default(),
             dirty: false,
+            altering: false,
+            lock_wait: shared.common.options.lock_time_max,
+            last_try: true,
             broken: false,
             now: shared.common.options.clock.now(),
         }

@@ -1,19 +1,11 @@
 //! Connections that break and nodes that stand still, on a real server.
 
-use crate::support::{Place, create, ensure, increment, query, write};
+use crate::support::{Place, client, create, ensure, increment, query, write};
 use basalt_base::{Reason, Value};
 use basalt_store::{FieldType, Store, StoreId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
-
-async fn client(place: &Place) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(&place.url, tokio_postgres::NoTls)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    client
-}
 
 /// Ends every session that is or was at this place's tables; says how many.
 /// Ends every session of the app, and waits until they are gone.

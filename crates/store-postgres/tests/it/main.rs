@@ -4,7 +4,10 @@
 
 mod conformance;
 mod faults;
+mod indexes;
+mod locks;
 mod nodes;
 mod queries;
 mod standby;
 mod support;
+mod upgrade;

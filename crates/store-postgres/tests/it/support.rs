@@ -111,6 +111,15 @@ impl Drop for Place {
     }
 }
 
+/// A connection of the test's own.
+pub async fn client(place: &Place) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(&place.url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+}
+
 pub fn at() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_123)
 }

@@ -14,8 +14,6 @@ use std::time::Duration;
 const PAGE_BYTES: u64 = 4_096 + 24;
 /// How long a slice of idle work may hold up a write that comes in meanwhile.
 const SLICE_MAX: Duration = Duration::from_millis(20);
-/// When a slice stops taking more rows, so that its commit still fits.
-const SLICE_ROWS_TIME: Duration = Duration::from_millis(8);
 /// How often a writer that is never idle does a slice.
 const BUSY_SLICE_EVERY: Duration = Duration::from_secs(1);
 
@@ -25,6 +23,34 @@ pub(super) fn pause(quiet: u32) -> Option<Duration> {
         0 | 1 => Some(Duration::from_secs(1)),
         2..=30 => Some(Duration::from_secs(30)),
         _ => None,
+    }
+}
+
+/// How much of a slice may go by before it is committed. Writing the pages and waiting for the disk
+/// take as long again or longer, which depends on the rows and the disk: the last slices tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    rows_time_max: Duration,
+}
+
+impl Pace {
+    /// What slices aim at, so that most of those that take longer are within [`SLICE_MAX`], too.
+    const AIM: Duration = Duration::from_millis(12);
+    const LEAST: Duration = Duration::from_micros(500);
+
+    pub(super) fn new() -> Self {
+        let rows_time_max = Self::AIM / 4;
+        Self { rows_time_max }
+    }
+
+    /// After a slice that took so long, its commit included.
+    fn learn(&mut self, took: Duration) {
+        let aimed = self.rows_time_max.as_secs_f64() * Self::AIM.as_secs_f64()
+            / took.as_secs_f64().max(Self::LEAST.as_secs_f64());
+        // One flush that is slow or quick by chance changes little.
+        let next = self.rows_time_max.as_secs_f64().mul_add(0.5, 0.5 * aimed);
+        let (least, most) = (Self::LEAST.as_secs_f64(), Self::AIM.as_secs_f64());
+        self.rows_time_max = Duration::from_secs_f64(next.clamp(least, most));
     }
 }
 
@@ -133,7 +159,7 @@ impl Writer {
         tx.execute("BEGIN IMMEDIATE")?;
         let mut more = true;
         let mut changed = false;
-        while more && clock.monotonic().since(started) < SLICE_ROWS_TIME {
+        while more && clock.monotonic().since(started) < self.pace.rows_time_max {
             let total = tx.state.log_total;
             let purged = log::purge(tx.conn(), options, tx.now_ms, total, SLICE_ROWS)?;
             more = purged > 0 || reclaim::step(tx.conn())?;
@@ -146,6 +172,7 @@ impl Writer {
             return Ok(false);
         }
         self.commit(tx, 0).map_err(|(_, error)| error)?;
+        self.pace.learn(clock.monotonic().since(started));
         self.reclaiming = more;
         Ok(more)
     }
@@ -155,5 +182,45 @@ impl Writer {
 pub(super) fn finish(session: &Session) {
     if let Err(error) = session.conn.execute_batch("PRAGMA optimize") {
         tracing::debug!(?error, "the planner's statistics could not be renewed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest of the slices after the first ten, on a disk that takes `fixed` for a flush and
+    /// `pages` times as long to write as the rows took to change.
+    fn longest(fixed: Duration, pages: u32) -> Duration {
+        let mut pace = Pace::new();
+        let slice = |_| {
+            let took = pace.rows_time_max * (1 + pages) + fixed;
+            pace.learn(took);
+            took
+        };
+        (0..100).map(slice).skip(10).max().unwrap()
+    }
+
+    #[test]
+    fn slices_fit_whatever_a_commit_costs() {
+        for fixed in [0, 1, 5] {
+            for pages in [0, 1, 3, 8] {
+                let longest = longest(Duration::from_millis(fixed), pages);
+                assert!(longest <= SLICE_MAX, "{longest:?} at {fixed} ms, {pages}");
+                assert!(
+                    longest >= Pace::AIM / 2,
+                    "{longest:?} at {fixed} ms, {pages}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_stands_still_leaves_a_little_to_do() {
+        let mut pace = Pace::new();
+        (0..50).for_each(|_| pace.learn(Duration::from_secs(5)));
+        assert_eq!(pace.rows_time_max, Pace::LEAST);
+        (0..50).for_each(|_| pace.learn(Duration::ZERO));
+        assert_eq!(pace.rows_time_max, Pace::AIM);
     }
 }

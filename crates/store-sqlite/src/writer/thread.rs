@@ -2,6 +2,7 @@
 
 use super::batch::{State, Tx};
 use super::group::Trust;
+use super::housekeeping::Pace;
 use super::{Message, Outcomes};
 use crate::connection::{Session, open_writer};
 use crate::error::io;
@@ -80,6 +81,8 @@ pub(super) struct Writer {
     pub(super) reclaiming: bool,
     /// When the last slice of idle work began.
     pub(super) sliced_at: Monotonic,
+    /// How much a slice of idle work takes on.
+    pub(super) pace: Pace,
 }
 
 /// Opens the app's file and starts its writer.
@@ -130,6 +133,7 @@ impl Writer {
             wal_pages_asked: 0,
             reclaiming: crate::schema::is_reclaim_pending(&session.conn)?,
             sliced_at: shared.common.options.clock.monotonic(),
+            pace: Pace::new(),
         };
         shared.schema.store(state.schema.clone());
         writer.publish(state);

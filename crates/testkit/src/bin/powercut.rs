@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anyhow::Context;
 use basalt_testkit::arguments::Arguments;
 use basalt_testkit::disk::{Mount, make_image};
 use basalt_testkit::load::ITEM;
@@ -12,7 +14,7 @@ use basalt_testkit::parse::{Parse, object_path};
 use basalt_testkit::report::{Report, say};
 use basalt_testkit::round::{Effort, Run};
 use basalt_testkit::server::Setup;
-use basalt_testkit::{draw, wait};
+use basalt_testkit::{draw, tasks, wait};
 use serde_json::json;
 
 const HELP: &str = "\
@@ -36,6 +38,10 @@ const FIRST_WRITES: u64 = 3;
 const DISK_MIB: u64 = 1024;
 /// How long the server goes on without its disk, in which it must acknowledge nothing.
 const WITHOUT_DISK: Duration = Duration::from_millis(30);
+/// Cuts under durable hooks and jobs.
+const TASKS_ROUNDS: u64 = 6;
+const TASKS_THREADS: u64 = 8;
+const TASKS_TIME: Duration = Duration::from_millis(700);
 const END_LIMIT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
@@ -86,7 +92,37 @@ fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
         let found = format!("{}, {lost} lost in {rounds} cuts", run.history.tally);
         run.verify().map(|broken| (found, broken))
     });
+    disk = tasks_rounds(&run.setup, disk, (&image, &point), report)?;
     disk.unmount()
+}
+
+/// Cuts under a load of durable hooks and jobs.
+fn tasks_rounds(
+    setup: &Setup,
+    disk: Mount,
+    (image, point): (&Path, &Path),
+    report: &mut Report,
+) -> anyhow::Result<Mount> {
+    let (mut run, mut server) = tasks::Run::begin(setup.at(&point.join("tasks")))?;
+    let mut mounted = Some(disk);
+    for round in 1..=TASKS_ROUNDS {
+        let (after, found) = run.round(server, TASKS_THREADS, TASKS_TIME, |server, doubt| {
+            if let Some(disk) = mounted.take() {
+                doubt.store(true, Ordering::SeqCst);
+                disk.cut()?;
+                wait::last(WITHOUT_DISK);
+                server.kill()?;
+                disk.unmount()?;
+            }
+            mounted = Some(Mount::image(image, point)?);
+            Ok(())
+        })?;
+        server = after;
+        report.step(&format!("tasks cut {round}"), &found, &[]);
+    }
+    report.outcome("tasks told", run.check(&server));
+    server.kill()?;
+    mounted.context("the disk is gone")
 }
 
 /// Cuts right after the first write to an empty folder, a few times: the files are there at all.
