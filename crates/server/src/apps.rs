@@ -259,6 +259,11 @@ impl AppTable {
             return Ok(());
         }
         if is_unfinished(&row) {
+            // Half of it must not be served, nor written to.
+            let entry = self.entries.write().remove(row.app_id.as_str());
+            if let Some(entry) = entry {
+                self.retire(&entry);
+            }
             return Ok(());
         }
         let id = row.app_id.as_str();

@@ -89,6 +89,7 @@ fn tick(record: &Record, at: Timestamp, now: Timestamp) -> Write {
     let payload = encoded([
         ("schedule", Value::String(id.to_string())),
         ("print", Value::String(print.clone())),
+        ("at", Value::Int(at.millis())),
     ]);
     let mut put = TaskPut::now(TICKS_QUEUE, payload, now);
     put.visible_at = at;
@@ -154,7 +155,7 @@ impl TickHandler {
         };
         if changed.is_some() {
             let now = jobs.deps.queue.clock().now();
-            return Ok(planned(&record, now).into_iter().collect());
+            return Ok(planned(&record, now));
         }
         if is_paused(&record) || text(&map, "print").as_deref() != Some(&*fingerprint(&record)) {
             return Ok(Vec::new());
@@ -164,22 +165,34 @@ impl TickHandler {
         let mut writes = jobs.begin_scheduled(&run_id, &record, "schedule");
         let last_run = Value::Int(now.millis());
         writes.extend(set(&id, ("lastRun", FieldType::Number), last_run, now));
-        let next = Plan::read(&record)?.next(now.max(run.task.visible_at.min(now)));
+        // A clock that was set back must not lead to this tick again.
+        let own = match map.get("at") {
+            Some(Value::Int(at)) => Some(*at),
+            _ => None,
+        };
+        let own = own.map_or(now, Timestamp::from_millis);
+        let next = Plan::read(&record)?.next(now.max(own));
         writes.extend(next.map(|at| tick(&record, at, now)));
         Ok(writes)
     }
 }
 
-/// The next tick of a schedule that is new or was changed.
-fn planned(record: &Record, now: Timestamp) -> Option<Write> {
+/// The next tick of a schedule that is new or was changed. A first one that passed while the
+/// schedule was paused is not put again; the one after it is, and starts the chain.
+fn planned(record: &Record, now: Timestamp) -> Vec<Write> {
     if is_paused(record) || job_name(record).is_none() {
-        return None;
+        return Vec::new();
     }
     match Plan::read(record) {
-        Ok(plan) => first(&plan, record, now).map(|at| tick(record, at, now)),
+        Ok(plan) => {
+            let first = first(&plan, record, now);
+            let next = plan.next(now).filter(|next| Some(*next) != first);
+            let ticks = first.into_iter().chain(next);
+            ticks.map(|at| tick(record, at, now)).collect()
+        }
         Err(error) => {
             tracing::warn!(schedule = %record.id, ?error, "a schedule can't run");
-            None
+            Vec::new()
         }
     }
 }
@@ -258,7 +271,7 @@ impl Jobs {
     pub async fn sync(&self) -> Result<()> {
         let now = self.deps.queue.clock().now();
         let records = self.records().await?;
-        let writes: Vec<_> = records.iter().filter_map(|r| planned(r, now)).collect();
+        let writes: Vec<_> = records.iter().flat_map(|r| planned(r, now)).collect();
         if writes.is_empty() {
             return Ok(());
         }

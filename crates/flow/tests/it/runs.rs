@@ -272,3 +272,21 @@ async fn schedules_follow_their_changes() {
     assert_eq!(odd.reason(), Reason::ScriptFailed);
     scene.workers.stop(HOUR).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_paused_over_its_first_tick_goes_on_with_the_next() {
+    let scene = scene();
+    let start = scene.jobs.queue().clock().now().plus(2 * HOUR);
+    let fields = format!(
+        r#"{{"jobName":"works","repeatMinutes":60,"startAfter":"{}"}}"#,
+        jiff::Timestamp::from_millisecond(start.millis()).unwrap()
+    );
+    scene.schedule("s", &fields).await;
+    scene.jobs.pause_schedule("s", true).await.unwrap();
+    tokio::time::sleep(5 * HOUR).await;
+    assert_eq!(scene.begun("works"), 0);
+    scene.jobs.pause_schedule("s", false).await.unwrap();
+    tokio::time::sleep(10 * HOUR).await;
+    assert_eq!(scene.begun("works"), 10);
+    scene.workers.stop(HOUR).await;
+}

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Two {
     pub a: Server,
     pub b: Server,
+    /// What they share.
+    store: Arc<dyn Store>,
     _data: tempfile::TempDir,
 }
 
@@ -65,6 +67,7 @@ async fn two_over(
     change: impl Fn(&mut Settings),
 ) -> Two {
     let mut servers = Vec::new();
+    let shared = Arc::clone(&stores[0]);
     for (store, bus) in stores.into_iter().zip(buses) {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = settings(&folder, Mode::Development);
@@ -73,7 +76,12 @@ async fn two_over(
     }
     let b = servers.remove(1);
     let a = servers.remove(0);
-    Two { a, b, _data: data }
+    Two {
+        a,
+        b,
+        store: shared,
+        _data: data,
+    }
 }
 
 /// Nodes that do not hear each other.
@@ -349,7 +357,7 @@ async fn nats_dies(nats: Nats, two: Two) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_see_each_other_come_and_go() {
-    let Two { a, b, _data } = two(no_bus(), |_| {}).await;
+    let Two { a, b, _data, .. } = two(no_bus(), |_| {}).await;
     until("both are there", async || {
         let [one, other] = [details(&a).await, details(&b).await];
         let ids = |node: &Value| -> Vec<Value> {
@@ -424,6 +432,31 @@ async fn hooks(a: &Server, b: &Server) {
     knows("hooks that were cleared away", &[]).await;
     declare("four").await;
     knows("a hook after a clear", &["four"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_an_import_fills_is_not_served() {
+    let two = two(no_bus(), |_| {}).await;
+    app_creation(&two.a, &two.b, "moved").await;
+    let system = two.store.system();
+    let rows = system.apps().await.unwrap();
+    let row = rows.iter().find(|row| row.app_id.as_str() == "moved");
+    let row = row.unwrap();
+    // As an import into an app that is there marks it, while nodes serve it.
+    let mut marked = row.settings.clone();
+    marked.insert("importing".to_owned(), basalt_base::Value::Bool(true));
+    for (settings, served) in [(marked, false), (row.settings.clone(), true)] {
+        system.update_app(row.store_id, settings).await.unwrap();
+        for node in [&two.a, &two.b] {
+            until("what the row says", async || {
+                let path = "/classes/Any";
+                let answer = node.parse(Method::GET, path, "moved", "", "").await;
+                answer.status.is_success() == served
+            })
+            .await;
+        }
+    }
+    two.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
