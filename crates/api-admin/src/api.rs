@@ -73,6 +73,10 @@ pub trait AdminApps: Send + Sync {
     /// Deletes every object and class of an app.
     fn clear<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<()>>;
 
+    /// What an app's functions have used, as JSON: `{"functions": {NAME: {"invocations", "errors",
+    /// "billed_ms"}}}`.
+    fn usage<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<String>>;
+
     /// What an app's functions and hooks have logged, as JSON: `{"lines": […]}`, and `next`, the
     /// point after them, when the end is followed.
     fn logs<'a>(&'a self, id: &'a str, asked: LogsAsked) -> BoxFuture<'a, Result<String>>;
@@ -97,6 +101,7 @@ enum Operation {
     Make,
     Clear,
     Logs,
+    Usage,
     /// Something about an app's queues, which are the operator's alone.
     Queue(Work),
     /// Something about its jobs, which the app's master key may ask for, too.
@@ -119,6 +124,7 @@ const ROUTES: &[(Method, &str, Operation, &str)] = &[
         Operation::Logs,
         "/admin/apps/:app/logs",
     ),
+    (Method::GET, "/usage", Operation::Usage, "/admin/usage"),
     (
         Method::GET,
         "/apps/:app/queues",
@@ -278,6 +284,7 @@ impl AdminApi {
                 Ok(json_response(StatusCode::CREATED, body.to_string()))
             }
             Operation::Logs => self.logs(app, &request.head, request.client.ip).await,
+            Operation::Usage => self.usage(&request.head, request.client.ip).await,
             Operation::Clear => {
                 let is_operator = self.is_operator(&request.head.headers);
                 if !is_operator {
@@ -295,6 +302,20 @@ impl AdminApi {
     }
 
     /// The operator, or who holds the app's master key.
+    async fn usage(&self, head: &Parts, from: IpAddr) -> Result<Response> {
+        let query = head.uri.query().unwrap_or_default();
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut apps = pairs.filter(|(name, _)| *name == "app").map(|(_, app)| app);
+        let message = "The parameter `app` names the app.";
+        let app = apps.next().filter(|app| !app.is_empty());
+        let app = app.ok_or_else(|| Error::new(Reason::InvalidQuery, message))?;
+        if !self.is_operator(&head.headers) {
+            self.demand_master(app, &head.headers, from)?;
+        }
+        let body = self.apps.usage(app).await?;
+        Ok(json_response(StatusCode::OK, body))
+    }
+
     async fn logs(&self, app: &str, head: &Parts, from: IpAddr) -> Result<Response> {
         if !self.is_operator(&head.headers) {
             self.demand_master(app, &head.headers, from)?;

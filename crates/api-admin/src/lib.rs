@@ -5,6 +5,7 @@
 //! | `GET /admin/apps` | operator | lists the apps |
 //! | `POST /admin/apps` | operator | makes an app, answers its keys |
 //! | `POST /admin/apps/APP/clear` | the app's master key, in development mode | deletes its data |
+//! | `GET /admin/usage?app=APP` | operator, or the app's master key | what its functions have used |
 //! | `GET /admin/apps/APP/queues` | operator | how its queues stand |
 //! | `GET /admin/apps/APP/queues/QUEUE?dead=1&after=ID` | operator | tasks, 100 at a time |
 //! | `POST /admin/apps/APP/queues/QUEUE/retry` | operator | makes tasks visible now, by default the dead |

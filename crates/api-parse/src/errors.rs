@@ -85,9 +85,25 @@ pub fn wire(reason: Reason) -> (u16, Form) {
     }
 }
 
+/// The status and form of an error; the number that code gave counts.
+fn told(error: &Error) -> (u16, Form) {
+    let (status, form) = wire(error.reason());
+    match (error.code(), form) {
+        (Some(code), Form::Coded(_)) => {
+            let status = match code {
+                101 => 404,
+                1 => 500,
+                _ => 400,
+            };
+            (status, Form::Coded(code))
+        }
+        _ => (status, form),
+    }
+}
+
 /// The answer that an error becomes.
 pub fn reply(error: &Error, sanitize: bool) -> Reply {
-    let (status, form) = wire(error.reason());
+    let (status, form) = told(error);
     let mut out = Vec::with_capacity(64);
     let message = text(error, sanitize);
     let mut fields = Fields::open(&mut out);
@@ -126,7 +142,7 @@ fn text(error: &Error, sanitize: bool) -> &str {
 
 /// What a batch shows of an error: always with a code.
 pub fn write_item(out: &mut Vec<u8>, error: &Error, sanitize: bool) {
-    let (code, message) = match wire(error.reason()).1 {
+    let (code, message) = match told(error).1 {
         Form::Coded(code) => (code, text(error, sanitize)),
         Form::Bare => (119, text(error, sanitize)),
         Form::Internal => (1, "Internal server error."),

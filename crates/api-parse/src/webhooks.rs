@@ -319,6 +319,24 @@ impl Wire for ParseWire {
         }
     }
 
+    fn context(&self, body: &[u8]) -> Option<Map> {
+        let json = json::parse(body, &self.limits).ok()?;
+        match plain(&json) {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    fn job_request(&self, id: &str, params: &Map) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        let mut fields = Fields::open(&mut out);
+        plain_map(fields.key("params"), params, self.files());
+        fields.text("jobId", id);
+        fields.raw("master", b"true");
+        fields.close();
+        out
+    }
+
     fn shown(&self, content: &Value) -> String {
         let mut out = Vec::new();
         value(&mut out, content, self.files());

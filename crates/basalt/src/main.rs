@@ -19,6 +19,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(basalt_server::WORKER) {
+        return basalt_server::worker();
+    }
     let outcome = cli::Cli::parse().run();
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -137,6 +137,7 @@ struct Inner {
     message: Cow<'static, str>,
     retry_after: Option<Duration>,
     details: Option<Value>,
+    code: Option<i32>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -153,6 +154,7 @@ impl Error {
             message: message.into(),
             retry_after: None,
             details: None,
+            code: None,
             source: None,
         }))
     }
@@ -181,6 +183,18 @@ impl Error {
     pub fn with_details(mut self, details: Value) -> Self {
         self.0.details = Some(details);
         self
+    }
+
+    /// The number that user code gave; an adapter whose errors have numbers shows it in place of
+    /// the reason's own.
+    pub fn with_code(mut self, code: i32) -> Self {
+        self.0.code = Some(code);
+        self
+    }
+
+    /// The number that user code gave.
+    pub fn code(&self) -> Option<i32> {
+        self.0.code
     }
 
     /// The family.

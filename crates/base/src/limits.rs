@@ -57,6 +57,14 @@ pub struct Limits {
     pub webhooks_max: usize,
     /// Largest answer of a webhook in bytes.
     pub webhook_answer_bytes_max: usize,
+    /// How long a function or trigger of Cloud Code may take.
+    pub cloud_time_max: Duration,
+    /// How long Cloud Code may run without a pause.
+    pub cloud_slice_max: Duration,
+    /// Most bytes that the Cloud Code of one app may hold.
+    pub cloud_memory_bytes_max: usize,
+    /// Most runs of one app's Cloud Code at once that no other run has caused.
+    pub cloud_calls_max: usize,
     /// Most bytes of one app's logs of functions and hooks.
     pub log_bytes_max: usize,
     /// How long a line of those logs is kept.
@@ -112,6 +120,10 @@ impl Default for Limits {
             webhook_time_max: Duration::from_secs(15),
             webhooks_max: 64,
             webhook_answer_bytes_max: 8 * 1024 * 1024,
+            cloud_time_max: Duration::from_secs(30),
+            cloud_slice_max: Duration::from_secs(5),
+            cloud_memory_bytes_max: 128 * 1024 * 1024,
+            cloud_calls_max: 256,
             log_bytes_max: 64 * 1024 * 1024,
             log_time_max: Duration::from_hours(30 * 24),
             live_sockets_per_ip_max: 1_000,

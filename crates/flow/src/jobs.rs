@@ -164,6 +164,14 @@ impl Jobs {
         writes
     }
 
+    /// Lets the code of a run say how far it is.
+    pub fn progress(&self, id: &str) -> Progress {
+        Progress {
+            queue: self.deps.queue.clone(),
+            id: id.into(),
+        }
+    }
+
     /// Marks a run as cancelled: it does not begin, or is dropped within seconds. Errors:
     /// `ObjectNotFound` when it is over or never was.
     pub async fn cancel(&self, id: &str) -> Result<()> {

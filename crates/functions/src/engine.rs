@@ -1,5 +1,6 @@
 //! The engine of one app: hooks as `data` calls them, functions as clients do.
 
+mod code;
 mod durable;
 mod run;
 mod triggers;
@@ -14,7 +15,7 @@ use crate::log::Logs;
 use crate::rate::{RateLimits, RateRequest, RateRule};
 use crate::registry::Registry;
 use crate::{Outside, errors, rows};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use basalt_base::{AppId, Clock, Map, Reason, Result, Rng, Secret, Value};
 use basalt_data::Call;
 use basalt_store::AppStore;
@@ -78,6 +79,8 @@ struct Inner {
     options: Options,
     /// Replaced as a whole when a hook is declared or removed, here or on another node.
     registry: ArcSwap<Registry>,
+    /// The app's own code, if it has any.
+    code: ArcSwapOption<code::Code>,
     /// Held while the registry is read again, so that an older state never replaces a newer one.
     loading: tokio::sync::Mutex<()>,
     admission: Admission,
@@ -92,6 +95,7 @@ impl Functions {
         let functions = Self {
             inner: Arc::new(Inner {
                 registry: ArcSwap::default(),
+                code: ArcSwapOption::empty(),
                 loading: tokio::sync::Mutex::default(),
                 admission: Admission::new(options.calls_max),
                 rates: RateLimits::new(Arc::clone(&deps.clock)),
@@ -114,6 +118,10 @@ impl Functions {
             for hook in &mut hooks {
                 hook.durable = false;
             }
+        }
+        if let Some(code) = &*inner.code.load() {
+            // Webhooks take the place of code of the same name.
+            hooks.splice(0..0, code.hooks.iter().cloned());
         }
         let mut rules = inner.options.rate_limits.clone();
         rules.extend(hooks.iter().filter_map(Hook::rate_rule));
@@ -226,7 +234,7 @@ impl Functions {
             .run(&hook, call, what, user.as_ref(), &call.context);
         let result = run.await;
         self.inner.log_function(call, name, &params, &result);
-        match result? {
+        match result?.0 {
             Reply::Value(value) => Ok(Some(value)),
             _ => Ok(None),
         }

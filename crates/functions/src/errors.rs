@@ -45,3 +45,29 @@ pub(crate) fn unknown_function(name: &str) -> Error {
 pub(crate) fn declaration(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Reason::InvalidHook, message)
 }
+
+pub(crate) fn code_crashed() -> Error {
+    script("The Cloud Code of this app ended before it answered.")
+}
+
+pub(crate) fn code_paused() -> Error {
+    Error::new(
+        Reason::Overloaded,
+        "The Cloud Code of this app keeps ending; it is started again in a while.",
+    )
+}
+
+pub(crate) fn code_slow() -> Error {
+    Error::new(Reason::Timeout, "The function did not answer in time.")
+}
+
+pub(crate) fn code_stopped() -> Error {
+    Error::new(
+        Reason::Timeout,
+        "The function was stopped: it ran for too long without a pause.",
+    )
+}
+
+pub(crate) fn code_memory() -> Error {
+    script("The function ran out of memory.")
+}

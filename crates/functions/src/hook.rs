@@ -74,6 +74,8 @@ pub struct Hook {
     pub durable: bool,
     /// Whether runs of this function as a job wait for each other.
     pub one_at_a_time: bool,
+    /// Whether it is part of the app's code, and runs in its isolates; it has no address then.
+    pub in_code: bool,
     pub(crate) validator: Option<Validator>,
     /// Its row.
     pub(crate) id: Box<str>,

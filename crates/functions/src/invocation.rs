@@ -59,6 +59,12 @@ pub trait Wire: Send + Sync {
     /// with, and for a body that makes no sense.
     fn reply(&self, invocation: &Invocation<'_>, body: &[u8]) -> Result<Reply>;
 
+    /// A context as code hands it on. `None` when it is no object.
+    fn context(&self, body: &[u8]) -> Option<Map>;
+
+    /// The request of a job: what it was started with, and the id of its status.
+    fn job_request(&self, id: &str, params: &Map) -> Vec<u8>;
+
     /// A text of what went in or came out, for logs. Secrets are taken out by the caller.
     fn shown(&self, value: &Value) -> String;
 

@@ -5,8 +5,10 @@
 //! whatever the environment says.
 
 mod connect;
+mod fetch;
 mod resolve;
 
+pub use fetch::{Fetch, Fetched};
 pub use resolve::{Resolver, SystemResolver};
 
 use crate::Egress;

@@ -73,6 +73,7 @@ fn of_record(record: &Record, wire: &dyn Wire) -> Option<Hook> {
         validator,
         durable: says(DURABLE),
         one_at_a_time: says(ONE_AT_A_TIME),
+        in_code: false,
         id: record.id.clone(),
     })
 }

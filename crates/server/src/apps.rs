@@ -1,6 +1,9 @@
 //! The apps of this server: from the settings and from the registry, opened on first use.
 
+mod code;
+
 use crate::background::{self, Background, Closing};
+use crate::cloud;
 use crate::cluster::{AGE_MAX, Cluster, Following, feed};
 use crate::config::{AppSettings, Mode, Settings, invalid, is_app_id};
 use crate::keys::{self, AppKeys, KeyStore};
@@ -18,6 +21,7 @@ use basalt_feed::FeedView;
 use basalt_functions::{Functions, LogStore, Outside};
 use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
 use basalt_live::{Encode, Live, LiveDeps};
+use basalt_sandbox::Program;
 use basalt_store::{AppRow, AppStore, Store, StoreId};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{HashMap, HashSet};
@@ -39,6 +43,8 @@ pub(crate) struct Parts {
     pub outside: Outside,
     pub logs: LogStore,
     pub cluster: Arc<Cluster>,
+    /// What workers are started from.
+    pub program: Option<Program>,
 }
 
 /// All apps.
@@ -77,6 +83,9 @@ struct Entry {
     /// Held while the app is opened, cleared or closed.
     opening: tokio::sync::Mutex<()>,
     used: AtomicU64,
+    /// Its Cloud Code, and when that could last not be loaded.
+    cloud: Option<std::path::PathBuf>,
+    cloud_failed: Mutex<Option<Monotonic>>,
     /// The work of the open app that no request asked for.
     background: Mutex<Option<Background>>,
     /// Whether another entry took its place: nobody is to open it any more.
@@ -374,6 +383,8 @@ impl AppTable {
             following: ArcSwapOption::empty(),
             opening: tokio::sync::Mutex::default(),
             used: AtomicU64::new(0),
+            cloud: app.cloud.clone(),
+            cloud_failed: Mutex::default(),
             background: Mutex::default(),
             retired: AtomicBool::new(false),
             marked: AtomicBool::new(false),
@@ -419,6 +430,9 @@ impl AppTable {
         self.parts.mark(entry).await;
         let (app, following) = self.parts.open(entry).await?;
         let app = Arc::new(app);
+        if let Some(path) = &entry.cloud {
+            self.load_cloud(entry, &app, path).await?;
+        }
         entry.following.store(following.map(Arc::new));
         if self.runs_tasks.load(Ordering::Relaxed) {
             let first = self.worked_on.lock().insert(entry.row.store_id);
@@ -912,6 +926,14 @@ impl AdminApps for AppTable {
             // The handle of those who write, which wakes those who wait for lines.
             let app = self.open(&entry).await?;
             logs::answer(app.functions.logs(), asked).await
+        })
+    }
+
+    fn usage<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<String>> {
+        Box::pin(async move {
+            let entry = self.entry(id).ok_or_else(no_app)?;
+            let app = self.open(&entry).await?;
+            Ok(cloud::usage(app.functions.isolates().as_ref()))
         })
     }
 

@@ -58,11 +58,12 @@ struct FunctionJobs {
 impl JobCode for FunctionJobs {
     fn names(&self) -> Vec<String> {
         let functions = self.functions.functions();
-        let names = functions.iter().filter_map(|hook| match &hook.on {
+        let functions = functions.iter().filter(|hook| !hook.in_code);
+        let names = functions.filter_map(|hook| match &hook.on {
             On::Function(name) => Some(name.to_string()),
             On::Trigger(..) => None,
         });
-        let mut names: Vec<String> = names.collect();
+        let mut names: Vec<String> = names.chain(self.functions.jobs()).collect();
         names.sort();
         names
     }
@@ -80,6 +81,12 @@ impl JobCode for FunctionJobs {
                 depth: run.depth,
                 ..Call::by(principal)
             };
+            let code = self
+                .functions
+                .run_job(&call, &run.name, &run.id, &run.params);
+            if let Some(ended) = code.await {
+                return ended.map_err(|error| error.message().to_owned());
+            }
             match self.functions.call(&call, &run.name, run.params).await {
                 Ok(Some(Value::String(text))) => Ok(Some(text)),
                 Ok(_) => Ok(None),

@@ -118,7 +118,9 @@ impl Router {
             Door::Metrics => {
                 let trusted = self.is_trusted(request.client, &request.head.headers);
                 let queues = if trusted {
-                    self.apps.queue_readings().await
+                    let mut readings = self.apps.queue_readings().await;
+                    readings.extend(crate::cloud::readings(&self.apps.isolates()));
+                    readings
                 } else {
                     Vec::new()
                 };

@@ -10,6 +10,7 @@
 mod apps;
 mod ask;
 mod background;
+mod cloud;
 mod cluster;
 pub mod config;
 mod dispatch;
@@ -29,6 +30,8 @@ pub mod tools;
 pub mod transfer;
 
 pub use ask::operate;
+pub use basalt_functions::WORKER;
+pub use basalt_js::worker;
 pub use doctor::{Finding, Severity, doctor};
 pub use logging::start as start_logging;
 pub use process::spare_memory;

@@ -22,6 +22,8 @@ pub(crate) struct Product {
     pub identity: basalt_identity::Options,
     pub api: basalt_api_parse::Options,
     pub functions: basalt_functions::Options,
+    /// Of isolates.
+    pub isolates: basalt_functions::IsolateOptions,
 }
 
 impl Product {
@@ -52,6 +54,11 @@ impl Product {
         product.functions.call_time_max = limits.webhook_time_max;
         product.functions.calls_max = limits.webhooks_max;
         product.functions.depth_max = limits.hook_depth_max;
+        product.isolates.time_max = limits.cloud_time_max;
+        product.isolates.slice_max = limits.cloud_slice_max;
+        product.isolates.memory_bytes_max = limits.cloud_memory_bytes_max;
+        product.isolates.calls_max = limits.cloud_calls_max;
+        product.isolates.isolation_min = settings.cloud_isolation_min;
         Ok(product)
     }
 

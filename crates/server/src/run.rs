@@ -122,6 +122,11 @@ impl Server {
         let table = AppTable::load(parts, settings.clone(), public_url).await?;
         let apps = Arc::new(table);
         apps.run_tasks();
+        match apps.open_with_cloud().await {
+            // On a developer's machine the file is about to be mended.
+            Err(_) if settings.mode == Mode::Development => {}
+            other => other?,
+        }
         let sockets = Sockets::new(settings.limits.live_sockets_per_ip_max);
         let router = Router {
             parse: ParseApi::new(Arc::clone(&apps) as Arc<dyn Apps>)
@@ -274,7 +279,9 @@ fn parts_over(settings: &Settings, store: Arc<dyn Store>) -> Result<Parts> {
         bytes_max: settings.limits.log_bytes_max as u64,
         age_max: settings.limits.log_time_max,
     };
+    let program = basalt_sandbox::Program::this();
     Ok(Parts {
+        program: program.ok(),
         cluster: Arc::new(cluster),
         store,
         outside: outside(settings),

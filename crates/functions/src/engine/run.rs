@@ -13,6 +13,9 @@ use basalt_store::Record;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 
+/// What a run replied, and the context if it changed that.
+pub(super) type Ran = (Reply, Option<Map>);
+
 /// How much of what goes in and out a log line shows, in bytes.
 const SHOWN_BYTES_MAX: usize = 1_000;
 
@@ -25,7 +28,7 @@ impl Inner {
         what: What<'_>,
         user: Option<&Record>,
         context: &Map,
-    ) -> Result<Reply> {
+    ) -> Result<Ran> {
         let depth = call.depth + 1;
         if depth > self.options.depth_max {
             return Err(errors::too_deep(self.options.depth_max));
@@ -38,9 +41,13 @@ impl Inner {
             user,
             context: &context,
         };
-        let body = Bytes::from(self.deps.wire.request(&invocation)?);
+        let body = self.deps.wire.request(&invocation)?;
+        if hook.in_code {
+            return self.run_code(hook, &invocation, body).await;
+        }
+        let body = Bytes::from(body);
         let answer = self.send(hook, call, body, depth, None).await?;
-        self.settle(&invocation, &answer)
+        self.settle(&invocation, &answer).map(|reply| (reply, None))
     }
 
     /// Calls a webhook when it is its turn. `event_id`: of an event that may come more than once.
@@ -102,12 +109,12 @@ impl Inner {
         call: &Call,
         name: &str,
         params: &Value,
-        result: &Result<Reply>,
+        result: &Result<Ran>,
     ) {
         let user = user_of(call);
         let input = self.shown(params);
         let (level, message) = match result {
-            Ok(reply) => {
+            Ok((reply, _)) => {
                 let result = match reply {
                     Reply::Value(value) => self.shown(value),
                     _ => "undefined".to_owned(),

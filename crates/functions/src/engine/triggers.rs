@@ -134,7 +134,7 @@ impl Inner {
             }
         }
         let what = What::Object(event);
-        let reply = self.run(hook, call, what, user, &event.context).await?;
+        let (reply, context) = self.run(hook, call, what, user, &event.context).await?;
         let object = match reply {
             Reply::Object(object)
                 if matches!(event.kind, EventKind::BeforeSave | EventKind::AfterEvent) =>
@@ -145,10 +145,7 @@ impl Inner {
             _ => None,
         };
         let shown = object.as_ref().map(shown_object);
-        let verdict = Verdict {
-            object,
-            context: None,
-        };
+        let verdict = Verdict { object, context };
         Ok((verdict, shown))
     }
 
@@ -228,7 +225,7 @@ impl Inner {
             _ => What::Query(query),
         };
         let reply = self.run(hook, call, what, user.as_ref(), &call.context);
-        if let Reply::Query(replaced) = reply.await? {
+        if let Reply::Query(replaced) = reply.await?.0 {
             *query = *replaced;
         }
         Ok(())
@@ -260,7 +257,7 @@ impl Inner {
         }
         let what = What::Found(&found);
         let reply = self.run(hook, call, what, user.as_ref(), &call.context);
-        if let Reply::Objects(records) = reply.await? {
+        if let Reply::Objects(records) = reply.await?.0 {
             *found.records = records;
         }
         Ok(())

@@ -29,6 +29,8 @@ pub struct AppSettings {
     pub dotnet_key: Option<Secret>,
     /// Whether classes made without permissions are open; the mode decides when not set.
     pub new_classes: Option<bool>,
+    /// Its Cloud Code: a file, which runs first, or a folder with `main.js` or `index.js`.
+    pub cloud: Option<std::path::PathBuf>,
     /// Parse Server options by their own names.
     pub parse: serde_json::Map<String, serde_json::Value>,
     /// Where the options come from.
@@ -83,13 +85,16 @@ pub(crate) const APP: &[Row<AppSettings>] = &[
         new_classes,
         "permissions of classes made without any: `open` to everybody (the default in development) or `closed` to all but the master key (in production)"
     ),
+    row!(
+        "cloud",
+        file,
+        cloud,
+        "Cloud Code: a JavaScript file, which runs first, or a folder with `main.js` or `index.js`; other files beside it can be required"
+    ),
 ];
 
 /// Settings of an app that exist in name only.
-pub(crate) const RESERVED: &[(&str, &str)] = &[
-    ("cloud", "Cloud Code"),
-    ("access_keys", "AWS-style protocols"),
-];
+pub(crate) const RESERVED: &[(&str, &str)] = &[("access_keys", "AWS-style protocols")];
 
 /// The environment variable of the first app for a row.
 pub(crate) fn environment(row: &Row<AppSettings>) -> String {

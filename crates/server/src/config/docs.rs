@@ -112,7 +112,7 @@ pub fn settings_page() -> String {
         .collect();
     let _ = writeln!(
         page,
-        "\nReserved, and stopping the start until they are built: {}; of apps `cloud` and `access_keys`\n(`BASALT_CLOUD`, `BASALT_ACCESS_KEY_ID`, `BASALT_SECRET_ACCESS_KEY`).",
+        "\nReserved, and stopping the start until they are built: {}; of apps `access_keys`\n(`BASALT_ACCESS_KEY_ID`, `BASALT_SECRET_ACCESS_KEY`).",
         names.join(", ")
     );
     page.push_str(MODES);

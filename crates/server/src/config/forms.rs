@@ -157,6 +157,21 @@ pub(crate) mod openness {
     }
 }
 
+pub(crate) mod isolation {
+    use super::{super::raw::Raw, quoted};
+    use basalt_sandbox::Level;
+
+    pub(crate) const EXPECTED: &str = "none, filter, contained or full";
+
+    pub(crate) fn read(raw: &Raw) -> Option<Level> {
+        Level::named(raw.text()?)
+    }
+
+    pub(crate) fn show(value: &Level) -> Option<String> {
+        Some(quoted(value.name()))
+    }
+}
+
 pub(crate) mod durability {
     use super::{super::raw::Raw, quoted};
     use basalt_store_sqlite::Synchronous;

@@ -124,7 +124,6 @@ fn server_variables(sources: &Sources, warnings: &mut Vec<String>) -> Vec<Assign
 
 const APP_VARIABLES: &[&str] = &["BASALT_APP_ID", "BASALT_PARSE_OPTIONS"];
 const APP_RESERVED: &[(&str, &str)] = &[
-    ("BASALT_CLOUD", "Cloud Code"),
     ("BASALT_ACCESS_KEY_ID", "AWS-style protocols"),
     ("BASALT_SECRET_ACCESS_KEY", "AWS-style protocols"),
 ];
@@ -230,6 +229,11 @@ fn set_app(app: &mut AppSettings, assignment: &Assignment, folder: &Path) -> Res
     }
     let (row, raw) = find(|| apps::APP.iter(), assignment, folder)?;
     apply(row, app, &raw, assignment)?;
+    if key == "cloud"
+        && let Some(path) = &mut app.cloud
+    {
+        *path = folder.join(&*path);
+    }
     app.origins
         .insert(row.key.to_owned(), assignment.place.clone());
     Ok(())

@@ -29,6 +29,8 @@ pub struct Settings {
     pub tls_key: Option<PathBuf>,
     /// Networks whose forwarding headers count.
     pub trusted_proxies: Vec<Network>,
+    /// What must at least stand between Cloud Code and the machine.
+    pub cloud_isolation_min: basalt_sandbox::Level,
     /// Networks in which webhooks may be, besides the internet.
     pub egress_networks: Vec<Network>,
     /// Opens the admin API, the metrics and the details of health.
@@ -76,6 +78,7 @@ impl Default for Settings {
             tls_cert: None,
             tls_key: None,
             trusted_proxies: Vec::new(),
+            cloud_isolation_min: basalt_sandbox::Level::Filter,
             egress_networks: Vec::new(),
             operator_token: None,
             keys_secret: None,
@@ -176,6 +179,12 @@ pub(crate) const SERVER: &[Row<Settings>] = &[
         networks,
         trusted_proxies,
         "networks whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Id` count"
+    ),
+    row!(
+        "cloud_isolation_min",
+        isolation,
+        cloud_isolation_min,
+        "what must at least stand between Cloud Code and the machine, or it is not run: `filter` (system calls are filtered), `contained` (and files and networks are refused by Landlock, or an empty root), `full` (and namespaces of its own), or `none`"
     ),
     row!(
         "egress_networks",
@@ -392,6 +401,30 @@ pub(crate) const LIMITS: &[Row<Settings>] = &[
         bytes,
         limits.webhook_answer_bytes_max,
         "answer of a webhook"
+    ),
+    row!(
+        "limits.cloud_time_max",
+        duration,
+        limits.cloud_time_max,
+        "time that a function or trigger of Cloud Code may take"
+    ),
+    row!(
+        "limits.cloud_slice_max",
+        duration,
+        limits.cloud_slice_max,
+        "time that Cloud Code may run without a pause"
+    ),
+    row!(
+        "limits.cloud_memory_bytes_max",
+        bytes,
+        limits.cloud_memory_bytes_max,
+        "what the Cloud Code of one app may hold in memory"
+    ),
+    row!(
+        "limits.cloud_calls_max",
+        count,
+        limits.cloud_calls_max,
+        "functions and triggers of one app's Cloud Code that run at once, besides those that they cause"
     ),
     row!(
         "limits.log_bytes_max",

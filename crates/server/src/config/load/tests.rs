@@ -111,8 +111,8 @@ fn an_invalid_value_names_key_value_place_and_form() {
         ),
         (
             "",
-            &[("BASALT_CLOUD", "main.js")],
-            "`BASALT_CLOUD` (environment BASALT_CLOUD): Cloud Code is not available in this version",
+            &[("BASALT_ACCESS_KEY_ID", "x")],
+            "`BASALT_ACCESS_KEY_ID` (environment BASALT_ACCESS_KEY_ID): AWS-style protocols is not available in this version",
         ),
         (
             "tls_cert = \"a.pem\"",
