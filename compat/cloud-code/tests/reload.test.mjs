@@ -1,6 +1,6 @@
 // Code that is changed, and code that is broken.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
@@ -8,7 +8,11 @@ import { Parse, children, parseServer, startServer, until } from '../server.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'basalt-cloud-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const write = (text, name = 'main.js') => writeFileSync(join(folder, name), text);
+// As editors do it, so that nobody sees half a file.
+const write = (text, name = 'main.js') => {
+  writeFileSync(join(folder, '.saving'), text);
+  renameSync(join(folder, '.saving'), join(folder, name));
+};
 const version = n => `
   const { part } = require('./part');
   Parse.Cloud.define('version', () => ${n} + part);

@@ -8,7 +8,7 @@ use std::sync::Weak;
 use std::time::{Duration, SystemTime};
 
 /// How often the files are looked at.
-const LOOK: Duration = Duration::from_millis(40);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The files of code as they are: name, size, time of the last change.
 type Seen = Vec<(String, u64, Option<SystemTime>)>;
@@ -16,16 +16,19 @@ type Seen = Vec<(String, u64, Option<SystemTime>)>;
 /// Follows the files until the app is closed.
 pub(super) async fn follow(app: Weak<App>, isolates: Isolates, path: PathBuf) {
     let mut seen = seen(&path);
+    let mut used = seen.clone();
     loop {
         tokio::time::sleep(LOOK).await;
         let now = self::seen(&path);
         let Some(app) = app.upgrade() else {
             return;
         };
-        if now == seen {
+        if now == used || now != seen {
+            // Whoever saves a file may be at it: what was seen twice is saved.
+            seen = now;
             continue;
         }
-        seen = now;
+        used.clone_from(&seen);
         match put(&app, &isolates, &path).await {
             Ok(()) => tracing::info!(app = %app.id, "the Cloud Code was read again"),
             Err(message) => {
