@@ -188,3 +188,24 @@ async fn a_closed_feed_lets_go_of_the_store() {
     drop((follower, b));
     assert_eq!(weak.strong_count(), 0);
 }
+
+#[tokio::test]
+async fn a_write_whose_caller_goes_away_is_told_all_the_same() {
+    // Nothing but the signal wakes this feed.
+    let bench = bench(None, Options::default()).await;
+    let mut changes = bench.feed.subscribe_from_now();
+    let mut own = bench.feed.own_commits();
+    own.mark_unchanged();
+    for id in 0..20 {
+        let mut writing = Box::pin(create(&*bench.own, id..id + 1));
+        let handed_in = std::future::poll_fn(|context| {
+            let _ = writing.as_mut().poll(context);
+            std::task::Poll::Ready(())
+        });
+        handed_in.await;
+        drop(writing);
+        expect(&mut changes, id..id + 1).await;
+        let told = tokio::time::timeout(Duration::from_secs(30), own.changed()).await;
+        told.expect("the other nodes are told").unwrap();
+    }
+}

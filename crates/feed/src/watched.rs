@@ -1,19 +1,64 @@
 //! A store that tells the feed of commits.
 
 use crate::signal::{Head, Signal};
-use basalt_base::{BoxFuture, Result, Value};
+use basalt_base::{BoxFuture, Reason, Result, Value};
 use basalt_store::{
     AppStore, Catalogue, Change, FieldRef, Found, Leases, Path, Position, Query, QueueStand,
     ReadOptions, Reads, Record, Snapshot, Task, TaskId, TaskPage, TaskWatch, WriteBatch, Written,
 };
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// Hands everything on; after writes it tells. Every method of the traits is here, also those that
 /// have a default.
 pub(crate) struct Watched {
     pub(crate) inner: Arc<dyn AppStore>,
     pub(crate) signal: Arc<Signal>,
+}
+
+/// How long to wait with asking again when too many writes wait.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Sees to it that the feed hears of a write whose caller goes away while it is under way: the write
+/// goes on, and nobody else would say when it is done.
+struct Told<'a> {
+    store: &'a Watched,
+    done: bool,
+}
+
+impl<'a> Told<'a> {
+    fn of(store: &'a Watched) -> Self {
+        Self { store, done: false }
+    }
+
+    fn now(mut self) {
+        self.done = true;
+        self.store.signal.committed(head(&*self.store.inner));
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (inner, signal) = (self.store.inner.clone(), self.store.signal.clone());
+        runtime.spawn(async move {
+            // Writes of an app are done in the order in which they are asked for: when one of nothing
+            // is done, so is the one before it.
+            while let Err(error) = inner.write(vec![WriteBatch::default()]).await {
+                if error.reason() != Reason::Overloaded {
+                    break;
+                }
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            signal.committed(head(&*inner));
+        });
+    }
 }
 
 pub(crate) fn head(store: &dyn AppStore) -> Head {
@@ -82,9 +127,10 @@ impl AppStore for Watched {
 
     fn write(&self, batches: Vec<WriteBatch>) -> BoxFuture<'_, Result<Vec<Result<Vec<Written>>>>> {
         Box::pin(async move {
+            let told = Told::of(self);
             let outcome = self.inner.write(batches).await;
             // Also when it failed: it may have been committed all the same.
-            self.signal.committed(head(&*self.inner));
+            told.now();
             outcome
         })
     }
@@ -115,8 +161,9 @@ impl AppStore for Watched {
 
     fn clear(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
+            let told = Told::of(self);
             let outcome = self.inner.clear().await;
-            self.signal.committed(head(&*self.inner));
+            told.now();
             outcome
         })
     }
