@@ -166,6 +166,7 @@ macro_rules! conformance_tests {
                 explaining_works_for_everything
                 readings_have_names
                 dropped_reads_do_no_harm
+                dropped_scans_leave_their_snapshot
             }
             unique {
                 a_taken_value_is_refused

@@ -7,10 +7,14 @@ use crate::sql::Plan;
 use basalt_base::Result;
 use basalt_store::{Query, Record, eval};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio_postgres::Row;
 
 /// Rows that are asked for at a time.
 const CHUNK: usize = 500;
+
+/// Of the cursors of this process.
+static CURSORS: AtomicU64 = AtomicU64::new(0);
 
 /// A connection in a transaction.
 pub(crate) struct Session<'a> {
@@ -31,24 +35,29 @@ impl Session<'_> {
         mut sink: impl FnMut(&Row) -> Result<ControlFlow<()>> + Send,
     ) -> Result<()> {
         let client = &self.conn.client;
-        let declare = format!("DECLARE basalt_rows NO SCROLL CURSOR FOR {sql}");
+        // A name of its own: one whose caller goes away stays open until the transaction ends.
+        let name = format!("basalt_rows_{}", CURSORS.fetch_add(1, Relaxed));
+        let declare = format!("DECLARE {name} NO SCROLL CURSOR FOR {sql}");
         client.execute(&declare, &refs(params)).await.typed()?;
         let fetch = client
-            .prepare(&format!("FETCH {CHUNK} FROM basalt_rows"))
+            .prepare(&format!("FETCH {CHUNK} FROM {name}"))
             .await
             .typed()?;
-        'rows: loop {
+        let mut result = Ok(ControlFlow::Continue(()));
+        while matches!(result, Ok(ControlFlow::Continue(()))) {
             let rows = client.query(&fetch, &[]).await.typed()?;
             for row in &rows {
-                if sink(row)?.is_break() {
-                    break 'rows;
+                result = sink(row);
+                if !matches!(result, Ok(ControlFlow::Continue(()))) {
+                    break;
                 }
             }
             if rows.len() < CHUNK {
                 break;
             }
         }
-        client.batch_execute("CLOSE basalt_rows").await.typed()
+        let closed = client.batch_execute(&format!("CLOSE {name}")).await.typed();
+        result.and(closed)
     }
 
     /// Hands each match and its row number to `sink`, before skip and limit unless SQL applied them.

@@ -8,6 +8,7 @@ use crate::{
 };
 use basalt_base::Value;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 async fn rows(h: &dyn Harness) -> Fixture {
@@ -218,6 +219,47 @@ pub async fn snapshots_stand_still(h: &dyn Harness) {
     assert_eq!(Value::Array(values), v("[null,1,2]"));
     drop(snapshot);
     assert_eq!(f.matching("T", Filter::Everything).await, "0 2 3 4 9");
+}
+
+pub async fn dropped_scans_leave_their_snapshot(h: &dyn Harness) {
+    let f = Fixture::open(h).await;
+    f.define("T", &[("n", FieldType::Number)]).await;
+    for part in 0..4 {
+        let ids = part * 400..(part + 1) * 400;
+        let steps = ids.map(|n| create("T", &n.to_string(), fields(&format!(r#"{{"n":{n}}}"#))));
+        f.batch(steps.collect()).await.unwrap();
+    }
+    let snapshot = f.app.snapshot().await.unwrap();
+    for _ in 0..3 {
+        // Of its own: what was dropped may go on for a moment.
+        let seen = Arc::new(AtomicU64::new(0));
+        let count = seen.clone();
+        let sink = Box::new(move |_| {
+            count.fetch_add(1, Relaxed);
+            ControlFlow::Continue(())
+        });
+        // Until it is under way; a store that does everything at once may be through.
+        let mut scan = snapshot.scan(Query::all("T"), ReadOptions::default(), sink);
+        std::future::poll_fn(|context| {
+            let done = scan.as_mut().poll(context).is_ready();
+            if done || seen.load(Relaxed) > 0 {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
+        drop(scan);
+    }
+    let seen = Arc::new(AtomicU64::new(0));
+    let count = seen.clone();
+    let sink = Box::new(move |_| {
+        count.fetch_add(1, Relaxed);
+        ControlFlow::Continue(())
+    });
+    let scan = snapshot.scan(Query::all("T"), ReadOptions::default(), sink);
+    scan.await.unwrap();
+    assert_eq!(seen.load(Relaxed), 1_600);
 }
 
 pub async fn explaining_works_for_everything(h: &dyn Harness) {
