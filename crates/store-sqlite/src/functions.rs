@@ -4,12 +4,13 @@
 //! slot of the connection, filled before the statement runs.
 
 use crate::row::acl_text_allows;
-use basalt_base::GeoPoint;
+use basalt_base::{GeoPoint, Value};
 use basalt_store::{Pattern, Principals};
 use parking_lot::Mutex;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// What the functions of a connection refer to while a statement runs.
@@ -22,7 +23,8 @@ pub(crate) struct Slots {
 /// The slots of one connection.
 pub(crate) type SharedSlots = Arc<Mutex<Slots>>;
 
-/// Registers `acl_ok(acl, slot)`, `matches(text, slot)` and `geo_dist(lat, lng, lat, lng)`.
+/// Registers `acl_ok(acl, slot)`, `matches(text, slot)`, `value_key(value)` and
+/// `geo_dist(lat, lng, lat, lng)`.
 pub(crate) fn register(conn: &Connection, slots: &SharedSlots) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
@@ -50,11 +52,30 @@ pub(crate) fn register(conn: &Connection, slots: &SharedSlots) -> Result<()> {
             _ => Ok(false),
         }
     })?;
+    conn.create_scalar_function(c"value_key", 1, flags, |context: &Context<'_>| {
+        Ok(value_key(context.get_raw(0)))
+    })?;
     conn.create_scalar_function(c"geo_dist", 4, flags, |context: &Context<'_>| {
         Ok(point(context, 0)
             .zip(point(context, 2))
             .map(|(a, b)| a.radians_to(b)))
     })
+}
+
+/// A text that equal numbers have in common, and equal bytes; `None` for anything else.
+pub(crate) fn value_key(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Integer(n) => Some(n.to_string()),
+        ValueRef::Real(n) => Some(match Value::number(n) {
+            Value::Int(n) => n.to_string(),
+            _ => format!("x{:x}", n.to_bits()),
+        }),
+        ValueRef::Blob(bytes) => Some(bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })),
+        ValueRef::Null | ValueRef::Text(_) => None,
+    }
 }
 
 fn slot<'a, T>(slots: &'a [T], number: ValueRef<'_>) -> Option<&'a T> {

@@ -2,15 +2,18 @@
 
 use super::binds::Binds;
 use super::filter::{exists, explicit_null};
+use crate::functions::value_key;
 use crate::schema::{Column, Shape};
 use basalt_base::Value;
 use basalt_store::plan::{Condition, Family, Place, is_whole, scalar};
 use basalt_store::{Pattern, Test, codec};
-use rusqlite::types::Value as Param;
+use rusqlite::types::{Value as Param, ValueRef};
 use std::sync::Arc;
 
 /// Lists longer than this are bound as one JSON text.
 const LIST_SHORT_MAX: usize = 8;
+/// Lists of what JSON does not keep exactly are, beyond this, compared by keys made of it.
+const LIST_BOUND_MAX: usize = 1_000;
 
 /// The condition of a positive test on a plain column; `field` is `None` for the columns that every
 /// table has.
@@ -105,6 +108,13 @@ impl Place for Plain<'_> {
             self.binds.push(list);
             return Condition::exact(format!("{column} IN (SELECT value FROM json_each(?))"));
         }
+        if params.len() > LIST_BOUND_MAX
+            && let Some(list) = as_keys(&params)
+        {
+            self.binds.push(list);
+            let among = format!("value_key({column}) IN (SELECT value FROM json_each(?))");
+            return Condition::exact(among);
+        }
         let marks = vec!["?"; params.len()].join(", ");
         for param in params {
             self.binds.push(param);
@@ -116,6 +126,13 @@ impl Place for Plain<'_> {
         self.binds.pattern(pattern);
         Condition::exact(format!("matches({}, ?)", self.column))
     }
+}
+
+/// A list of numbers or bytes as one JSON text of their keys.
+fn as_keys(params: &[Param]) -> Option<Param> {
+    let key = |param| value_key(ValueRef::from(param)).map(Value::String);
+    let list: Option<Vec<Value>> = params.iter().map(key).collect();
+    list.map(|list| Param::Text(codec::encode_to_string(&Value::Array(list))))
 }
 
 /// A long list of texts or whole numbers as one JSON text. Doubles would lose digits in it.

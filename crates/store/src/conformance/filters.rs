@@ -527,6 +527,35 @@ pub async fn long_lists_of_values(h: &dyn Harness) {
     let many: Vec<Value> = (2..40_000).map(Value::Int).collect();
     assert_eq!(test(&f, "n", Test::In(many.clone())).await, "1");
     assert_eq!(test(&f, "n", Test::NotIn(many)).await, "0 2 3 4");
+    // The same with some that are no whole numbers, and with bytes.
+    let mut mixed: Vec<Value> = (0..40_000).map(|n| Value::Int(n * 10 + 7)).collect();
+    mixed.extend([
+        Value::Double(0.1),
+        Value::Double(1e300),
+        Value::Double(-2.5),
+    ]);
+    let types = [("n", FieldType::Number), ("b", FieldType::Bytes)];
+    f.define("M", &types).await;
+    for (id, json) in [
+        ("a", r#"{"n":0.1}"#),
+        ("b", r#"{"n":17}"#),
+        ("c", r#"{"n":17.5}"#),
+        ("d", r#"{"n":1e300}"#),
+        ("e", r#"{"n":0.30000000000000004}"#),
+        ("f", "{}"),
+    ] {
+        f.create("M", id, json).await;
+    }
+    let of = |test| f.matching("M", Filter::test("n", test));
+    assert_eq!(of(Test::In(mixed.clone())).await, "a b d");
+    assert_eq!(of(Test::NotIn(mixed)).await, "c e f");
+    let bytes = |n: u32| Value::Bytes(n.to_be_bytes().to_vec());
+    let held = vec![("b".into(), bytes(7))];
+    f.write(create("M", "g", held)).await.unwrap();
+    let many: Vec<Value> = (0..40_000).map(bytes).collect();
+    let of = |test| f.matching("M", Filter::test("b", test));
+    assert_eq!(of(Test::In(many.clone())).await, "g");
+    assert_eq!(of(Test::NotIn(many)).await, "a b c d e f");
     let ids = (1..40_000).map(|n| n.to_string());
     assert_eq!(f.matching("T", Filter::ids(ids)).await, "1 2 3 4");
     let either = (2..300).map(|n| Filter::test("n", Test::Eq(Value::Int(n))));
