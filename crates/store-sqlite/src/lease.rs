@@ -3,7 +3,7 @@
 use crate::error::Typed;
 use basalt_base::{Result, Timestamp};
 use basalt_store::{Fence, Lease, LeaseView, check_lease, lease_lost};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, Rows, params};
 use std::time::Duration;
 
 /// What is asked of a lease.
@@ -64,8 +64,7 @@ pub(crate) fn apply(conn: &Connection, now: Timestamp, call: &LeaseCall) -> Resu
             )
             .and_then(|mut s| {
                 let until = now.saturating_add(*time_ms);
-                s.query_row(params![name, holder, until, now], |row| row.get(0))
-                    .optional()
+                returned(s.query(params![name, holder, until, now])?)
             })
             .typed(),
         LeaseCall::Renew(lease, time_ms) => {
@@ -76,7 +75,7 @@ pub(crate) fn apply(conn: &Connection, now: Timestamp, call: &LeaseCall) -> Resu
             )
             .and_then(|mut s| {
                 let held = params![until, &*lease.name, lease.token, &*lease.holder];
-                s.query_row(held, |row| row.get(0)).optional()
+                returned(s.query(held)?)
             })
             .typed()
         }
@@ -86,6 +85,16 @@ pub(crate) fn apply(conn: &Connection, now: Timestamp, call: &LeaseCall) -> Resu
             .map(|_| None)
             .typed(),
     }
+}
+
+/// The token that a statement returned, read to its end: outside a transaction that is where it
+/// commits, and a failure of that must be heard of.
+fn returned(mut rows: Rows<'_>) -> rusqlite::Result<Option<u64>> {
+    let mut token = None;
+    while let Some(row) = rows.next()? {
+        token = Some(row.get(0)?);
+    }
+    Ok(token)
 }
 
 /// Refuses what a former holder writes.

@@ -18,25 +18,32 @@ use std::time::Duration;
 /// The registry. Each write is a transaction of its own; they are rare.
 pub(crate) struct System {
     common: Arc<Common>,
-    session: Arc<Mutex<Session>>,
+    /// Opened anew by the next one to use it after a failure of the disk.
+    session: Arc<Mutex<Option<Session>>>,
+}
+
+/// Opens or makes the registry's file.
+fn open(common: &Common) -> Result<Session> {
+    let path = common.dir.system_file();
+    let mut session = open_writer(&path, &common.options)?;
+    migrate::migrate(&mut session.conn, migrate::SYSTEM)?;
+    session
+        .conn
+        .execute_batch("PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -256")
+        .typed()?;
+    if let Some(dir) = path.parent() {
+        crate::files::sync_dir(dir)?;
+    }
+    Ok(session)
 }
 
 impl System {
     /// Opens or makes the registry. Blocks.
     pub(crate) fn open(common: Arc<Common>) -> Result<Self> {
-        let path = common.dir.system_file();
-        let mut session = open_writer(&path, &common.options)?;
-        migrate::migrate(&mut session.conn, migrate::SYSTEM)?;
-        session
-            .conn
-            .execute_batch("PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -256")
-            .typed()?;
-        if let Some(dir) = path.parent() {
-            crate::files::sync_dir(dir)?;
-        }
+        let session = open(&common)?;
         Ok(Self {
             common,
-            session: Arc::new(Mutex::new(session)),
+            session: Arc::new(Mutex::new(Some(session))),
         })
     }
 
@@ -44,12 +51,50 @@ impl System {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let session = self.session.clone();
-        self.common
-            .registry
-            .run(Party(0), move || work(&session.lock().conn))
-            .await
+        let (session, common) = (self.session.clone(), self.common.clone());
+        let work = move || {
+            let mut place = session.lock();
+            let open = match place.take() {
+                Some(open) => open,
+                None => open(&common)?,
+            };
+            let result = work(&open.conn);
+            match &result {
+                // What the connection holds in memory may not be what is on the disk.
+                Err(error) if is_doubtful(error) => {
+                    tracing::error!(?error, "the registry failed; it is opened anew");
+                }
+                _ => *place = Some(open),
+            }
+            result
+        };
+        self.common.registry.run(Party(0), work).await
     }
+
+    /// The same for what writes: a failure of the disk leaves open whether it was done.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.on_thread(work).await.map_err(|error| {
+            if !is_doubtful(&error) {
+                return error;
+            }
+            let message = "The store failed during commit: the write may or may not have happened.";
+            Error::new(Reason::OutcomeUnknown, message).with_source(error)
+        })
+    }
+}
+
+/// Whether the disk failed under a statement.
+fn is_doubtful(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let cause = source.and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    let code = cause.and_then(rusqlite::Error::sqlite_error_code);
+    matches!(
+        code,
+        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
 }
 
 fn app_row(row: &Row<'_>) -> Result<AppRow> {
@@ -96,7 +141,7 @@ impl SystemStore for System {
         at: Timestamp,
     ) -> BoxFuture<'a, Result<AppRow>> {
         let (app_id, account) = (app_id.clone(), account.to_owned());
-        Box::pin(self.on_thread(move |conn| {
+        Box::pin(self.write(move |conn| {
             let sql = "INSERT INTO apps (app_id, account, settings, created_at)
                        VALUES (?, ?, ?, ?)
                        RETURNING store_id, app_id, account, settings, created_at";
@@ -116,7 +161,7 @@ impl SystemStore for System {
     }
 
     fn update_app(&self, store_id: StoreId, settings: Map) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.on_thread(move |conn| {
+        Box::pin(self.write(move |conn| {
             conn.prepare_cached("UPDATE apps SET settings = ? WHERE store_id = ?")
                 .and_then(|mut s| s.execute(params![settings_text(settings), store_id.0]))
                 .typed()
@@ -125,7 +170,7 @@ impl SystemStore for System {
     }
 
     fn remove_app(&self, store_id: StoreId) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.on_thread(move |conn| {
+        Box::pin(self.write(move |conn| {
             conn.prepare_cached("DELETE FROM apps WHERE store_id = ?")
                 .and_then(|mut s| s.execute([store_id.0]))
                 .typed()
@@ -165,7 +210,7 @@ impl SystemStore for System {
     }
 
     fn set_next_due(&self, id: StoreId, due: Option<Timestamp>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.on_thread(move |conn| {
+        Box::pin(self.write(move |conn| {
             let at = due.map(Timestamp::millis);
             let sql = match at {
                 Some(_) => {
@@ -184,8 +229,7 @@ impl SystemStore for System {
 impl System {
     async fn lease(&self, call: LeaseCall) -> Result<Option<u64>> {
         let now = self.common.options.clock.now();
-        self.on_thread(move |conn| lease::apply(conn, now, &call))
-            .await
+        self.write(move |conn| lease::apply(conn, now, &call)).await
     }
 }
 
@@ -224,7 +268,7 @@ impl Nodes for System {
     fn beat<'a>(&'a self, node: &'a Node, forget: Duration) -> BoxFuture<'a, Result<()>> {
         let (node, now) = (node.clone(), self.common.options.clock.now().millis());
         let forget = i64::try_from(forget.as_millis()).unwrap_or(i64::MAX);
-        Box::pin(self.on_thread(move |conn| {
+        Box::pin(self.write(move |conn| {
             conn.prepare_cached(
                 "INSERT INTO nodes VALUES (?1, ?2, ?3, ?4, ?4)
                  ON CONFLICT (id) DO UPDATE SET version = ?2, address = ?3, seen = ?4",
@@ -240,7 +284,7 @@ impl Nodes for System {
 
     fn leave<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<()>> {
         let id = id.to_owned();
-        Box::pin(self.on_thread(move |conn| {
+        Box::pin(self.write(move |conn| {
             conn.prepare_cached("DELETE FROM nodes WHERE id = ?")
                 .and_then(|mut s| s.execute([id]))
                 .map(drop)
@@ -277,5 +321,39 @@ fn taken(error: rusqlite::Error) -> Error {
             "An app with this id or account exists already.",
         ),
         _ => sqlite(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::DataDir;
+    use crate::options::Options;
+
+    #[tokio::test]
+    async fn a_failing_disk_has_the_registry_opened_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = DataDir::lock(dir.path()).unwrap();
+        let system = System::open(Arc::new(Common::new(lock, Options::default()))).unwrap();
+        let failure = |code| {
+            let error = rusqlite::ffi::Error::new(code);
+            rusqlite::Error::SqliteFailure(error, None)
+        };
+        // Something that only this connection knows of.
+        let begun = system.write(|conn| conn.execute_batch("BEGIN").typed());
+        begun.await.unwrap();
+        let busy = move |_: &Connection| Err::<(), _>(sqlite(failure(rusqlite::ffi::SQLITE_BUSY)));
+        let error = system.write(busy).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::StoreUnavailable);
+        let kept = system.on_thread(|conn| Ok(!conn.is_autocommit())).await;
+        assert!(kept.unwrap());
+
+        let code = rusqlite::ffi::SQLITE_IOERR_FSYNC;
+        let failed = move |_: &Connection| Err::<(), _>(sqlite(failure(code)));
+        let error = system.write(failed).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::OutcomeUnknown);
+        let fresh = system.on_thread(|conn| Ok(conn.is_autocommit())).await;
+        assert!(fresh.unwrap());
+        assert!(system.apps().await.unwrap().is_empty());
     }
 }

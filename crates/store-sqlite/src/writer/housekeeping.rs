@@ -7,7 +7,8 @@ use super::log;
 use super::reclaim::{self, SLICE_ROWS};
 use super::thread::Writer;
 use crate::connection::Session;
-use basalt_base::Result;
+use crate::error::CommitFailure;
+use basalt_base::Error;
 use std::time::Duration;
 
 /// Bytes of a page of the database and of its frame in the log.
@@ -121,9 +122,10 @@ impl Writer {
             match self.slice(session) {
                 Ok(true) => self.tend_log(session),
                 Ok(false) => break,
-                Err(error) => {
-                    let _ = session.conn.execute_batch("ROLLBACK");
-                    tracing::warn!(?error, "idle work of the store failed");
+                Err((failure, error)) => {
+                    if let Trust::Lost = slice_failed(session, failure, &error) {
+                        return Trust::Lost;
+                    }
                     break;
                 }
             }
@@ -142,39 +144,50 @@ impl Writer {
         if !self.reclaiming || now.since(self.sliced_at) < BUSY_SLICE_EVERY {
             return Trust::Kept;
         }
-        if let Err(error) = self.slice(session) {
-            let _ = session.conn.execute_batch("ROLLBACK");
-            tracing::warn!(?error, "idle work of the store failed");
+        match self.slice(session) {
+            Ok(_) => Trust::Kept,
+            Err((failure, error)) => slice_failed(session, failure, &error),
         }
-        Trust::Kept
     }
 
     /// A transaction of idle work of about [`SLICE_MAX`]; says whether there is more.
-    pub(super) fn slice(&mut self, session: &Session) -> Result<bool> {
+    pub(super) fn slice(&mut self, session: &Session) -> Result<bool, (CommitFailure, Error)> {
+        let not_done = |error| (CommitFailure::NotDone, error);
         let common = self.shared.common.clone();
         let (options, clock) = (&common.options, &common.options.clock);
         let started = clock.monotonic();
         self.sliced_at = started;
         let mut tx = self.transaction(session);
-        tx.execute("BEGIN IMMEDIATE")?;
+        tx.execute("BEGIN IMMEDIATE").map_err(not_done)?;
         let mut more = true;
         let mut changed = false;
         while more && clock.monotonic().since(started) < self.pace.rows_time_max {
             let total = tx.state.log_total;
-            let purged = log::purge(tx.conn(), options, tx.now_ms, total, SLICE_ROWS)?;
-            more = purged > 0 || reclaim::step(tx.conn())?;
+            let purged = log::purge(tx.conn(), options, tx.now_ms, total, SLICE_ROWS);
+            more = purged.map_err(not_done)? > 0 || reclaim::step(tx.conn()).map_err(not_done)?;
             changed |= more;
         }
         tx.dirty = changed;
         if !changed {
-            tx.execute("ROLLBACK")?;
+            tx.execute("ROLLBACK").map_err(not_done)?;
             self.reclaiming = false;
             return Ok(false);
         }
-        self.commit(tx, 0).map_err(|(_, error)| error)?;
+        self.commit(tx, 0)?;
         self.pace.learn(clock.monotonic().since(started));
         self.reclaiming = more;
         Ok(more)
+    }
+}
+
+/// After a slice whose COMMIT may or may not be on the disk, the next group must not build on it: the
+/// store goes through recovery first.
+fn slice_failed(session: &Session, failure: CommitFailure, error: &Error) -> Trust {
+    let _ = session.conn.execute_batch("ROLLBACK");
+    tracing::warn!(?failure, ?error, "idle work of the store failed");
+    match failure {
+        CommitFailure::NotDone => Trust::Kept,
+        CommitFailure::Unknown => Trust::Lost,
     }
 }
 

@@ -357,3 +357,23 @@ fn a_busy_writer_reclaims_too_and_tells_how_long_schemas_held_it_up() {
     assert!(of("basalt_store_schema_changes_total") >= 3.0);
     assert!(of("basalt_store_schema_writer_seconds_max") >= 0.0);
 }
+
+#[test]
+fn idle_work_of_unknown_outcome_has_the_store_opened_anew() {
+    let clock = Arc::new(ManualClock::at(0));
+    let mut bench = bench_with(Options {
+        clock: clock.clone(),
+        ..Options::default()
+    });
+    bench.fill(10);
+    bench.change(field_change("s", None));
+    clock.advance(Duration::from_secs(2));
+    let conn = &mut bench.session.conn;
+    conn.commit_hook(Some(|| true)).unwrap();
+    assert_eq!(bench.writer.slice_between(&bench.session), Trust::Lost);
+    assert_eq!(bench.writer.idle(&bench.session, 1), Trust::Lost);
+    bench.session = bench.writer.reopen().unwrap();
+    assert_eq!(bench.writer.idle(&bench.session, 1), Trust::Kept);
+    assert_eq!(bench.columns(), Vec::<String>::new());
+    assert_eq!(bench.count(), 10);
+}
