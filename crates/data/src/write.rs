@@ -24,12 +24,31 @@ use basalt_base::{Error, Reason, Result};
 use basalt_store::{DuplicateKey, Filter, Write, WriteBatch, Written};
 use earlier::Earlier;
 use std::sync::Arc;
+use std::time::Duration;
 use step::Step;
 
 /// How often a create whose generated id is taken is tried.
 const ID_ATTEMPTS_MAX: usize = 4;
-/// How many objects a purge deletes at a time, so that other writes get their turn.
-const PURGE_SLICE: u64 = 1_000;
+/// How many objects a purge deletes at a time.
+struct PurgeSlice(u64);
+
+impl PurgeSlice {
+    const FIRST: Self = Self(16);
+    const MOST: u64 = 1_000;
+    /// Large objects take long, and memory: a slice that took less than this is followed by a larger
+    /// one, and one that took more than [`Self::LONG`] by a smaller one. Other writes wait as long.
+    const SHORT: Duration = Duration::from_millis(100);
+    const LONG: Duration = Duration::from_millis(300);
+
+    /// The slice after one that took so long.
+    fn next(&self, took: Duration) -> Self {
+        Self(match took {
+            took if took < Self::SHORT => (2 * self.0).min(Self::MOST),
+            took if took > Self::LONG => (self.0 / 2).max(1),
+            _ => self.0,
+        })
+    }
+}
 
 /// Makes an object.
 pub(crate) async fn create(core: &Core, call: &Call, create: Create) -> Result<Created> {
@@ -152,16 +171,18 @@ pub(crate) async fn purge(core: &Core, call: &Call, collection: &str) -> Result<
     let mut names = vec![collection.name.clone()];
     names.extend(own.into_iter().chain(others).chain(guarded));
     names.dedup();
+    let mut limit = PurgeSlice::FIRST;
     loop {
+        let started = core.deps.clock.monotonic();
         let write = |name: &Arc<str>| Write::DeleteMatching {
             collection: name.clone(),
             filter: Filter::Everything,
-            limit: PURGE_SLICE,
+            limit: limit.0,
         };
         let slice = WriteBatch::of(names.iter().map(write).collect());
         let mut more = false;
         for written in core.deps.store.write(vec![slice]).await? {
-            let full = |w: &Written| matches!(w, Written::Deleted(count) if *count >= PURGE_SLICE);
+            let full = |w: &Written| matches!(w, Written::Deleted(count) if *count >= limit.0);
             more |= written?.iter().any(full);
         }
         for name in names.iter().filter(|name| name.starts_with('_')) {
@@ -171,5 +192,23 @@ pub(crate) async fn purge(core: &Core, call: &Call, collection: &str) -> Result<
             core.deps.hooks.purged(&collection.name).await;
             return Ok(());
         }
+        limit = limit.next(core.deps.clock.monotonic().since(started));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn purges_take_less_at_a_time_of_what_takes_long() {
+        let after = |slice: PurgeSlice, millis: &[u64]| {
+            let took = millis.iter().map(|ms| Duration::from_millis(*ms));
+            took.fold(slice, |slice, took| slice.next(took)).0
+        };
+        assert_eq!(after(PurgeSlice::FIRST, &[0; 10]), PurgeSlice::MOST);
+        assert_eq!(after(PurgeSlice::FIRST, &[200; 10]), PurgeSlice::FIRST.0);
+        assert_eq!(after(PurgeSlice(1_000), &[5_000, 2_500, 1_000, 50]), 250);
+        assert_eq!(after(PurgeSlice::FIRST, &[9_999; 10]), 1);
     }
 }

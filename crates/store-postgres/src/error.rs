@@ -7,6 +7,7 @@ use tokio_postgres::error::SqlState;
 /// The typed error for a failure of PostgreSQL.
 pub(crate) fn postgres(error: tokio_postgres::Error) -> Error {
     let reason = match error.code() {
+        None if is_unsendable(&error) => Reason::ObjectTooLarge,
         None => Reason::StoreUnavailable,
         Some(code) => reason(code),
     };
@@ -57,10 +58,20 @@ pub(crate) fn is_conflict(error: &tokio_postgres::Error) -> bool {
         || *code == SqlState::LOCK_NOT_AVAILABLE
 }
 
+/// Whether a statement was never sent because of what it says, such as a parameter of more than a GiB.
+/// The driver tells of this by text alone.
+pub(crate) fn is_unsendable(error: &tokio_postgres::Error) -> bool {
+    let text = error.to_string();
+    error.code().is_none()
+        && (text.starts_with("error encoding message")
+            || text.starts_with("error serializing parameter"))
+}
+
 /// Whether the connection broke, or the server is ending it: what only reads may run again on another.
 /// The server says so before the socket closes, so a closed connection is not the only sign.
 pub(crate) fn is_lost(error: &tokio_postgres::Error) -> bool {
     match error.code() {
+        None if is_unsendable(error) => false,
         None => error.is_closed() || std::error::Error::source(error).is_some(),
         Some(code) => matches!(code.code().get(..3), Some("57P" | "080")),
     }

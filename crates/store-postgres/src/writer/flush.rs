@@ -7,7 +7,7 @@ use crate::row::{self, Param};
 use crate::schema::{Column, Layout};
 use crate::text;
 use basalt_base::{BoxFuture, Result};
-use basalt_store::{FieldRef, Record};
+use basalt_store::{FieldRef, Record, codec};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -15,6 +15,11 @@ use tokio_postgres::Statement;
 
 /// A statement and its parameters.
 pub(super) type Order = (String, Vec<Param>);
+
+/// How many bytes of objects or images a statement takes, but for one that has more alone. A parameter
+/// of more than a GiB can't be sent, and the server reads nothing while it is at a statement: a
+/// connection that confirms nothing for some seconds is given up.
+pub(super) const STATEMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The types of the head's columns as elements of arrays; ACLs travel as the text of an array.
 const HEAD_CASTS: [&str; 7] = [
@@ -41,9 +46,11 @@ impl Tx<'_> {
     /// The statements that write the changed objects.
     pub(super) fn orders(&self) -> Result<Vec<Order>> {
         let mut orders = Vec::new();
+        // Measuring them costs as much as encoding them.
+        let small = self.change_bytes() <= STATEMENT_BYTES_MAX as u64;
         for layout in self.state.schema.layouts() {
             if let Some(rows) = self.rows.get(&layout.collection.id) {
-                collection(layout, rows.values(), &mut orders)?;
+                collection(layout, rows.values(), small, &mut orders)?;
             }
         }
         Ok(orders)
@@ -70,6 +77,7 @@ async fn run(tx: &Tx<'_>, orders: &[Order]) -> Result<()> {
 fn collection<'e>(
     layout: &Layout,
     entries: impl Iterator<Item = &'e Entry>,
+    small: bool,
     orders: &mut Vec<Order>,
 ) -> Result<()> {
     let mut deleted = Vec::new();
@@ -110,15 +118,42 @@ fn collection<'e>(
             orders.push((free(layout, &columns), vec![numbers(rows)]));
         }
     }
+    let bytes = |row: &(i64, &Arc<Record>)| {
+        if small {
+            0
+        } else {
+            codec::encode_record(row.1).len()
+        }
+    };
     for (set, mut rows) in in_turn(updated) {
         rows.sort_by_key(|(number, _)| *number);
-        orders.push(update(layout, &set, &rows)?);
+        for part in in_parts(&rows, bytes) {
+            orders.push(update(layout, &set, part)?);
+        }
     }
-    if !inserted.is_empty() {
-        inserted.sort_by_key(|(number, _)| *number);
-        orders.push(insert(layout, &inserted)?);
+    inserted.sort_by_key(|(number, _)| *number);
+    for part in in_parts(&inserted, bytes) {
+        orders.push(insert(layout, part)?);
     }
     Ok(())
+}
+
+/// The items in parts of at most [`STATEMENT_BYTES_MAX`] each, but for items that have more alone.
+fn in_parts<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
+    let mut parts = Vec::new();
+    let (mut start, mut total) = (0, 0);
+    for (at, item) in items.iter().enumerate() {
+        let more = bytes(item);
+        if at > start && total + more > STATEMENT_BYTES_MAX {
+            parts.push(&items[start..at]);
+            (start, total) = (at, 0);
+        }
+        total += more;
+    }
+    if start < items.len() {
+        parts.push(&items[start..]);
+    }
+    parts
 }
 
 /// Groups in the order of their columns, so that equal groups make equal statements.
@@ -340,8 +375,17 @@ fn array_text(items: &[String]) -> String {
     out + "}"
 }
 
-/// The statement that appends to the change log.
-pub(super) fn log(schema: &str, changes: &[Pending], logged_ms: i64) -> Order {
+/// The statements that append to the change log.
+pub(super) fn log(schema: &str, changes: &[Pending], logged_ms: i64) -> Vec<Order> {
+    let length = |image: &Option<String>| image.as_ref().map_or(0, String::len);
+    let bytes = |change: &Pending| length(&change.before) + length(&change.after);
+    let parts = in_parts(changes, bytes).into_iter();
+    parts
+        .map(|part| log_part(schema, part, logged_ms))
+        .collect()
+}
+
+fn log_part(schema: &str, changes: &[Pending], logged_ms: i64) -> Order {
     let column = |value: &dyn Fn(&Pending) -> Param| -> Param {
         Param::List(changes.iter().map(value).collect())
     };
@@ -371,6 +415,21 @@ pub(super) fn log(schema: &str, changes: &[Pending], logged_ms: i64) -> Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_items_travel_in_parts() {
+        let parts = |sizes: &[usize]| -> Vec<usize> {
+            let parts = in_parts(sizes, |size| *size);
+            assert_eq!(parts.concat(), sizes);
+            parts.iter().map(|part| part.len()).collect()
+        };
+        let half = STATEMENT_BYTES_MAX / 2;
+        assert_eq!(parts(&[]), [0; 0]);
+        assert_eq!(parts(&[0; 1_000]), [1_000]);
+        assert_eq!(parts(&[half, half, half]), [2, 1]);
+        assert_eq!(parts(&[1, 4 * half, 1, half]), [1, 1, 2]);
+        assert_eq!(parts(&[4 * half, 4 * half]), [1, 1]);
+    }
 
     #[test]
     fn arrays_are_quoted() {

@@ -8,7 +8,7 @@ use super::locks::{self, Locks};
 use super::prefetch::{self, Begun};
 use super::tx::Tx;
 use super::{Message, Outcomes, apply, tasks};
-use crate::error::{driver, is_conflict, postgres};
+use crate::error::{driver, is_conflict, is_unsendable, postgres};
 use crate::metrics::Counters;
 use crate::net::{Conn, Lease, in_order, refs};
 use crate::row::Param;
@@ -19,10 +19,12 @@ use basalt_store::{WriteBatch, Written};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
+/// Once its changes take as many bytes, a group takes no more batches.
+const GROUP_BYTES_MAX: u64 = flush::STATEMENT_BYTES_MAX as u64;
 /// Times that a group is tried again because of others.
 const TRIES_MAX: u32 = 8;
 
@@ -190,6 +192,7 @@ fn not_committed(error: Error) -> Attempt {
         None if error.reason() == Reason::StoreUnavailable => Attempt::Again(error),
         None => Attempt::Faulty(error),
         Some(cause) => match cause.code() {
+            None if is_unsendable(cause) => Attempt::Faulty(error),
             None => Attempt::Again(error),
             Some(code) if is_conflict(cause) || is_passing(code) => Attempt::Again(error),
             Some(_) => Attempt::Faulty(error),
@@ -310,7 +313,8 @@ async fn apply_all(
             results.push(Err(locks::refused()));
             continue;
         }
-        if alone && !results.is_empty() {
+        let full = alone || tx.change_bytes() > GROUP_BYTES_MAX;
+        if full && !results.is_empty() {
             break;
         }
         match tx.batch(batch).await {
@@ -362,7 +366,7 @@ async fn commit(tx: &mut Tx<'_>, batches: usize) -> std::result::Result<(), Unco
     }
     let mut orders = tx.orders().map_err(Uncommitted::No)?;
     if !tx.changes.is_empty() {
-        orders.push(flush::log(&tx.shared.name, &tx.changes, tx.now.millis()));
+        orders.extend(flush::log(&tx.shared.name, &tx.changes, tx.now.millis()));
     }
     orders.extend(tasks::orders(tx));
     orders.push(state_order(tx));
@@ -411,15 +415,23 @@ async fn send(tx: &Tx<'_>, orders: &[Order]) -> std::result::Result<(), Uncommit
         prepared.push((tx.conn.statement(sql).await.map_err(no)?, params));
     }
     let client = &tx.conn.client;
+    let (failed, withheld) = (&AtomicBool::new(false), &AtomicBool::new(false));
     let mut sent: Vec<BoxFuture<'_, InTime>> = Vec::new();
     for (statement, params) in &prepared {
         sent.push(Box::pin(async move {
             let done = client.execute(statement, &refs(params)).await;
+            failed.fetch_or(done.is_err(), Relaxed);
             done.map(|_| true)
         }));
     }
     let time_max = tx.shared.common.options.commit_time_max;
     sent.push(Box::pin(async move {
+        // All before it were begun: what failed already never left for the server, which would not
+        // know that the COMMIT lacks something.
+        if failed.load(Relaxed) {
+            withheld.store(true, Relaxed);
+            return Ok(false);
+        }
         // The server sets its own COMMIT no limit, however long a standby is away.
         match tokio::time::timeout(time_max, client.batch_execute("COMMIT")).await {
             Ok(answer) => answer.map(|()| true),
@@ -435,7 +447,7 @@ async fn send(tx: &Tx<'_>, orders: &[Order]) -> std::result::Result<(), Uncommit
         if let Err(error) = answer {
             // The server said no, so that the COMMIT behind it rolled back. Without its word, the
             // rest may have gone through.
-            let said = error.code().is_some();
+            let said = error.code().is_some() || withheld.load(Relaxed);
             let error = postgres(error);
             return Err(if said {
                 Uncommitted::No(error)

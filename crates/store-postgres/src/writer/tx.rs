@@ -65,6 +65,8 @@ pub(super) struct Tx<'a> {
     pub(super) shared: &'a Shared,
     pub(super) conn: &'a Conn,
     pub(super) state: State,
+    /// Bytes of all changes before the transaction.
+    log_before: u64,
     pub(super) rows: HashMap<CollectionId, HashMap<Box<str>, Entry>>,
     pub(super) keys: Keys,
     pub(super) changes: Vec<Pending>,
@@ -88,6 +90,7 @@ impl<'a> Tx<'a> {
         Self {
             shared,
             conn,
+            log_before: state.log_total,
             state,
             rows: HashMap::new(),
             keys: Keys::default(),
@@ -101,6 +104,11 @@ impl<'a> Tx<'a> {
             broken: false,
             now: shared.common.options.clock.now(),
         }
+    }
+
+    /// Bytes of the changes so far.
+    pub(super) fn change_bytes(&self) -> u64 {
+        self.state.log_total.saturating_sub(self.log_before)
     }
 
     /// Reads within the transaction; sees what was flushed.
