@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 
 /// A nested map; keeps the order in which keys were written.
 pub type Map = IndexMap<String, Value>;
@@ -100,6 +101,12 @@ impl GeoPoint {
             latitude,
             longitude,
         })
+    }
+
+    /// The same for equal points: zero has two signs.
+    fn bits(self) -> (u64, u64) {
+        let bits = |degrees: f64| (degrees + 0.0).to_bits();
+        (bits(self.latitude), bits(self.longitude))
     }
 
     /// Great-circle distance in radians, by the haversine formula.
@@ -268,6 +275,41 @@ impl PartialEq for Value {
     }
 }
 
+/// Equality is one of equivalence: doubles are never NaN.
+impl Eq for Value {}
+
+/// Equal values have equal hashes: whole numbers whatever their variant, maps whatever their order.
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Null => state.write_u8(0),
+            Self::Bool(b) => (1_u8, b).hash(state),
+            Self::Int(n) => (2_u8, n).hash(state),
+            Self::Double(n) => match Self::number(*n) {
+                Self::Int(n) => (2_u8, n).hash(state),
+                _ => (3_u8, n.to_bits()).hash(state),
+            },
+            Self::Decimal(digits) => (4_u8, digits).hash(state),
+            Self::String(text) => (5_u8, text).hash(state),
+            Self::Bytes(bytes) => (6_u8, bytes).hash(state),
+            Self::Timestamp(at) => (7_u8, at).hash(state),
+            Self::Geo(point) => (8_u8, point.bits()).hash(state),
+            Self::Polygon(corners) => {
+                (9_u8, corners.len()).hash(state);
+                corners.iter().for_each(|point| point.bits().hash(state));
+            }
+            Self::Reference(reference) => (10_u8, reference).hash(state),
+            Self::File(file) => (11_u8, &file.name).hash(state),
+            Self::Array(items) => (12_u8, items).hash(state),
+            Self::Map(map) => {
+                let mut members: Vec<(&String, &Self)> = map.iter().collect();
+                members.sort_unstable_by_key(|(key, _)| *key);
+                (13_u8, members).hash(state);
+            }
+        }
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::String(text.to_owned())
@@ -313,6 +355,40 @@ mod tests {
             Value::Int(i64::MAX).compare(&Value::Double(1e300)),
             Some(Ordering::Less)
         );
+    }
+
+    #[test]
+    fn equal_values_have_equal_hashes() {
+        use std::hash::BuildHasher as _;
+        let state = std::hash::RandomState::new();
+        let map = |pairs: [(&str, Value); 2]| {
+            let pairs = pairs.map(|(key, value)| (key.to_owned(), value));
+            Value::Map(Map::from_iter(pairs))
+        };
+        let point = |lat, lng| Value::Geo(GeoPoint::new(lat, lng).unwrap());
+        let file = |url: Option<&str>| {
+            Value::File(FileRef {
+                name: "f".to_owned(),
+                url: url.map(str::to_owned),
+            })
+        };
+        for (a, b) in [
+            (Value::Int(3), Value::Double(3.0)),
+            (Value::Int(0), Value::Double(-0.0)),
+            (Value::Int(i64::MIN), Value::Double(-(2.0_f64.powi(63)))),
+            (point(0.0, -0.0), point(-0.0, 0.0)),
+            (file(None), file(Some("u"))),
+            (
+                map([("a", Value::Int(1)), ("b", Value::Null)]),
+                map([("b", Value::Null), ("a", Value::Double(1.0))]),
+            ),
+        ] {
+            assert_eq!(a, b);
+            let nested = |value: &Value| Value::Array(vec![value.clone()]);
+            for (a, b) in [(a.clone(), b.clone()), (nested(&a), nested(&b))] {
+                assert_eq!(state.hash_one(&a), state.hash_one(&b), "{a:?} {b:?}");
+            }
+        }
     }
 
     #[test]

@@ -69,6 +69,9 @@ fn make(
 ) -> Result<Record> {
     record.acl = acl.clone();
     for (name, value) in fields {
+        if !is_within(value, FIELD_DEPTH_MAX) {
+            return Err(too_deep());
+        }
         let value = match collection.field(name) {
             None if matches!(value, Value::Null) && keeps_null(name) => Value::Null,
             _ => fit(
@@ -129,10 +132,7 @@ fn apply_op(collection: &Collection, record: &mut Record, step: &FieldOp) -> Res
     }
     let ty = field_type(collection, name)?;
     check_type(collection, name, ty, step)?;
-    // Before anything is made so deep that even dropping it would exhaust the stack.
-    if step.path.rest.len() > FIELD_DEPTH_MAX {
-        return Err(too_deep());
-    }
+    check_depth(step)?;
     // Taken, not cloned; an error gives up the whole record.
     let current = take(record, name);
     if step.path.rest.is_empty() {
@@ -153,6 +153,22 @@ fn apply_op(collection: &Collection, record: &mut Record, step: &FieldOp) -> Res
         record.set(name, root);
     }
     Ok(())
+}
+
+/// Refuses what would be nested too deep: before anything is made that even dropping would exhaust
+/// the stack. What is there already keeps its depth.
+fn check_depth(step: &FieldOp) -> Result<()> {
+    let below = FIELD_DEPTH_MAX.checked_sub(step.path.rest.len());
+    let below = below.ok_or_else(too_deep)?;
+    let fits = match &step.op {
+        Op::Set(value) | Op::SetOnInsert(value) => is_within(value, below),
+        Op::Append(items) | Op::AddUnique(items) => {
+            let below = below.checked_sub(1).ok_or_else(too_deep)?;
+            items.iter().all(|item| is_within(item, below))
+        }
+        Op::Increment(_) | Op::Remove(_) | Op::Unset => true,
+    };
+    if fits { Ok(()) } else { Err(too_deep()) }
 }
 
 /// The value of a field, leaving null in its place.
@@ -210,9 +226,6 @@ fn field_type<'a>(collection: &'a Collection, name: &str) -> Result<&'a FieldTyp
 
 /// The value as the field keeps it, or `SchemaMismatch`.
 fn fit(collection: &Collection, name: &str, ty: &FieldType, value: Value) -> Result<Value> {
-    if !is_within(&value, FIELD_DEPTH_MAX) {
-        return Err(too_deep());
-    }
     match value {
         Value::Timestamp(at) if *ty == FieldType::Date => {
             Ok(Value::Timestamp(at.truncate_to_millis()))

@@ -5,5 +5,6 @@ mod apply;
 mod codec;
 mod conformance;
 mod eval;
+mod lists;
 mod memory;
 mod pattern;

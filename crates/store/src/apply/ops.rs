@@ -1,7 +1,8 @@
 //! What an operation makes of one value.
 
 use crate::{FieldRef, Op, Path};
-use basalt_base::{Error, Reason, Result, Value};
+use basalt_base::{Error, Members, Reason, Result, Value};
+use std::collections::HashSet;
 
 /// The value after the operation; `None` when there is none.
 pub(super) fn result(op: &Op, current: Option<Value>, path: &Path) -> Result<Option<Value>> {
@@ -20,16 +21,18 @@ pub(super) fn result(op: &Op, current: Option<Value>, path: &Path) -> Result<Opt
         }
         Op::AddUnique(items) => {
             let mut list = list(current, path)?;
-            for item in items {
-                if !list.contains(item) {
-                    list.push(item.clone());
-                }
-            }
+            let mut present = Members::of(&list);
+            let missing: Vec<&Value> = items.iter().filter(|i| !present.contains(i)).collect();
+            let mut seen = HashSet::new();
+            let added = missing.into_iter().filter(|item| seen.insert(*item));
+            let added: Vec<Value> = added.cloned().collect();
+            list.extend(added);
             Some(Value::Array(list))
         }
         Op::Remove(items) => {
             let mut list = list(current, path)?;
-            list.retain(|value| !items.contains(value));
+            let mut removed = Members::of(items);
+            list.retain(|value| !removed.contains(value));
             Some(Value::Array(list))
         }
     })

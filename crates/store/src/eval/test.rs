@@ -2,8 +2,9 @@
 
 use super::path::{Fields, Root, any_below};
 use crate::{Path, Pattern, Test};
-use basalt_base::{GeoPoint, Result, Value};
+use basalt_base::{GeoPoint, Members, Result, Value};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 /// Whether the test holds for the candidates of `path` in `fields`.
 pub(super) fn holds<F: Fields + ?Sized>(test: &Test, fields: &F, path: &Path) -> Result<bool> {
@@ -46,10 +47,16 @@ fn holds_for(test: &Test, root: Option<&Value>, rest: &[Box<str>]) -> Result<boo
         Test::Lte(bound) => any(&mut |v| Ok(in_range(v, bound, Ordering::is_le))),
         Test::Gt(bound) => any(&mut |v| Ok(in_range(v, bound, Ordering::is_gt))),
         Test::Gte(bound) => any(&mut |v| Ok(in_range(v, bound, Ordering::is_ge))),
-        Test::All(wanted) => any(&mut |v| Ok(holds_all(v, wanted))),
+        Test::All(wanted) => {
+            let mut all = All::of(wanted);
+            any(&mut |v| Ok(all.holds(v)))
+        }
         Test::AllMatch(patterns) => any(&mut |v| all_match(v, patterns)),
         Test::Exists(wanted) => Ok(any(&mut |_| Ok(true))? == *wanted),
-        Test::ContainedBy(allowed) => any(&mut |v| Ok(contained(v, allowed))),
+        Test::ContainedBy(allowed) => {
+            let mut allowed = Members::of(allowed);
+            any(&mut |v| Ok(contained(v, &mut allowed)))
+        }
         Test::Regex(pattern) => any(&mut |v| match v {
             Value::Array(items) => any_text(items, pattern),
             Value::String(text) => pattern.is_match(text),
@@ -71,11 +78,12 @@ type Any<'a> = dyn Fn(&mut dyn FnMut(&Value) -> Result<bool>) -> Result<bool> + 
 
 /// Whether a candidate, or an element of one, equals one of the wanted; null equals missing.
 fn equals_any(any: &Any<'_>, wanted: &[Value]) -> Result<bool> {
-    let is_wanted = |value: &Value| wanted.iter().any(|w| equal(value, w));
+    let mut members = Members::of(wanted);
     let mut missing = true;
     let found = any(&mut |value| {
         missing = false;
-        Ok(is_wanted(value) || elements(value).iter().any(is_wanted))
+        let here = equals_one(value, &mut members);
+        Ok(here || elements(value).iter().any(|v| equals_one(v, &mut members)))
     })?;
     Ok(found || (missing && wanted.iter().any(|w| matches!(w, Value::Null))))
 }
@@ -92,6 +100,19 @@ pub(super) fn equal(value: &Value, wanted: &Value) -> bool {
     }
 }
 
+/// Whether the value equals one of the wanted.
+fn equals_one(value: &Value, wanted: &mut Members<'_, Value>) -> bool {
+    let list = wanted.list();
+    let Some(set) = wanted.set() else {
+        return list.iter().any(|w| equal(value, w));
+    };
+    let by_id = || match value {
+        Value::Reference(reference) => set.contains(&Value::String(reference.id.clone())),
+        _ => false,
+    };
+    set.contains(value) || by_id()
+}
+
 fn in_range(value: &Value, bound: &Value, wanted: fn(Ordering) -> bool) -> bool {
     let one = |value: &Value| match (value, bound) {
         (Value::Reference(reference), Value::String(id)) => wanted(reference.id.cmp(id)),
@@ -103,12 +124,53 @@ fn in_range(value: &Value, bound: &Value, wanted: fn(Ordering) -> bool) -> bool 
     }
 }
 
-fn holds_all(value: &Value, wanted: &[Value]) -> bool {
-    let items = match value {
-        Value::Array(items) => items.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    !wanted.is_empty() && wanted.iter().all(|w| items.iter().any(|v| equal(v, w)))
+/// "Holds all of these", for one list after the other.
+struct All<'a> {
+    wanted: &'a [Value],
+    /// The different ones, once there is much to compare.
+    distinct: Option<HashSet<&'a Value>>,
+}
+
+impl<'a> All<'a> {
+    /// Up to this many comparisons are cheaper than hashing.
+    const LINEAR_MAX: usize = 1_024;
+
+    fn of(wanted: &'a [Value]) -> Self {
+        Self {
+            wanted,
+            distinct: None,
+        }
+    }
+
+    fn holds(&mut self, value: &Value) -> bool {
+        let items = match value {
+            Value::Array(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let there = |w: &Value| items.iter().any(|v| equal(v, w));
+        if self.wanted.len().saturating_mul(items.len()) <= Self::LINEAR_MAX {
+            return !self.wanted.is_empty() && self.wanted.iter().all(there);
+        }
+        // Most lists lack something that is looked for first.
+        if !self.wanted.first().is_some_and(there) {
+            return false;
+        }
+        let distinct = self
+            .distinct
+            .get_or_insert_with(|| self.wanted.iter().collect());
+        // An item equals itself, and a reference the text of its id.
+        if distinct.len() > items.len().saturating_mul(2) {
+            return false;
+        }
+        let present: HashSet<&Value> = items.iter().collect();
+        let ids = items.iter().filter_map(|item| match item {
+            Value::Reference(reference) => Some(reference.id.as_str()),
+            _ => None,
+        });
+        let ids: HashSet<&str> = ids.collect();
+        let mut wanted = distinct.iter();
+        wanted.all(|w| present.contains(w) || w.as_str().is_some_and(|id| ids.contains(id)))
+    }
 }
 
 fn all_match(value: &Value, patterns: &[std::sync::Arc<Pattern>]) -> Result<bool> {
@@ -132,11 +194,10 @@ fn any_text(items: &[Value], pattern: &Pattern) -> Result<bool> {
     Ok(false)
 }
 
-fn contained(value: &Value, allowed: &[Value]) -> bool {
-    let holds = |item: &Value| allowed.iter().any(|a| equal(item, a));
+fn contained(value: &Value, allowed: &mut Members<'_, Value>) -> bool {
     value
         .as_array()
-        .is_some_and(|items| items.iter().all(holds))
+        .is_some_and(|items| items.iter().all(|item| equals_one(item, allowed)))
 }
 
 fn near(value: &Value, center: GeoPoint, radians_max: Option<f64>) -> bool {
