@@ -39,7 +39,7 @@ pub use lease::{
 pub use node::{NoNodes, Node, NodeView, Nodes};
 pub use pattern::{Pattern, PatternOptions};
 pub use query::{Found, Position, Projection, Query, ReadOptions, Sort, SortKey};
-pub use record::{Access, Acl, AclEntry, Principals, Record};
+pub use record::{ACL_ENTRIES_MAX, Access, Acl, AclEntry, Principals, Record};
 pub use seam::{
     AppRow, AppStore, Change, ChangeKind, Reading, Reads, Snapshot, Store, StoreId, SystemStore,
 };

@@ -46,6 +46,10 @@ pub enum Access {
     Write,
 }
 
+/// Most entries that the engine lets into one list of an ACL: every read compares them with the
+/// caller's, and roles are there for more.
+pub const ACL_ENTRIES_MAX: usize = 1_000;
+
 /// An object's own permissions. `None` lets everybody in; an empty list nobody but the master key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acl {

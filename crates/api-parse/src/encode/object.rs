@@ -3,7 +3,7 @@
 use super::check_size;
 use super::value::{Files, iso, pointer, relation, value};
 use super::writer::{Fields, list, string};
-use basalt_base::{Reference, Result, Value};
+use basalt_base::{Members, Reference, Result, Value};
 use basalt_data::{Created, Include, Included, Updated};
 use basalt_store::{Acl, AclEntry, Collection, FieldType, Record};
 use std::collections::HashMap;
@@ -167,17 +167,22 @@ fn acl(fields: &mut Fields<'_>, acl: &Acl) {
     let read = acl.read.as_deref().unwrap_or(&public);
     let write = acl.write.as_deref().unwrap_or(&public);
     let mut entries = Fields::open(fields.plain_key("ACL"));
-    let extra = write.iter().filter(|entry| !read.contains(entry));
-    for entry in read.iter().chain(extra) {
+    // Objects of older versions and of other servers can hold any number of entries.
+    let (mut readers, mut writers) = (Members::of(read), Members::of(write));
+    for (at, entry) in read.iter().chain(write).enumerate() {
+        let reads = at < read.len() || readers.contains(entry);
+        if reads && at >= read.len() {
+            continue;
+        }
         let mut rights = Fields::open(match entry {
             AclEntry::Public => entries.plain_key("*"),
             AclEntry::User(id) => entries.key(id),
             AclEntry::Role(name) => entries.key(&format!("role:{name}")),
         });
-        if read.contains(entry) {
+        if reads {
             rights.plain_key("read").extend_from_slice(b"true");
         }
-        if write.contains(entry) {
+        if at >= read.len() || writers.contains(entry) {
             rights.plain_key("write").extend_from_slice(b"true");
         }
         rights.close();

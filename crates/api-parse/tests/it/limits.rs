@@ -96,3 +96,31 @@ async fn lists_of_names_are_refused_when_they_get_long() {
         assert_eq!(answer.status, 400, "{option}: {}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn an_acl_has_a_thousand_entries_at_most() {
+    let world = world().await;
+    let acl = |count: usize| {
+        let users: Vec<String> = (0..count)
+            .map(|n| format!(r#""u{n}":{{"read":true}}"#))
+            .collect();
+        format!(
+            r#"{{"ACL":{{"*":{{"read":true,"write":true}},{}}}}}"#,
+            users.join(",")
+        )
+    };
+    let id = make(&world, "", "Thing", &acl(999)).await;
+    let target = format!("/classes/Thing/{id}");
+    let (more, many) = (acl(1_000), acl(80_000));
+    let refusal: &[&str] = &[r#""code":123"#];
+    check(
+        &world,
+        &[
+            ("", "GET", &target, "", 200, &[r#""u998":{"read":true}}"#]),
+            ("", "POST", "/classes/Thing", &more, 400, refusal),
+            ("", "POST", "/classes/Thing", &many, 400, refusal),
+            ("", "PUT", &target, &many, 400, refusal),
+        ],
+    )
+    .await;
+}

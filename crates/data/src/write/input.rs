@@ -3,7 +3,12 @@
 use crate::core::Core;
 use crate::{Call, FieldChange, errors, names};
 use basalt_base::{Error, Reason, Result, Value};
-use basalt_store::{Acl, AclEntry, FieldOp, FieldRef, FieldType, Op, Path};
+use basalt_store::{ACL_ENTRIES_MAX, Acl, AclEntry, FieldOp, FieldRef, FieldType, Op, Path};
+use std::collections::HashSet;
+
+/// How many changes a write can have for each field that a collection can have: several of a field
+/// are changes of what is nested in it.
+const CHANGES_PER_FIELD_MAX: usize = 10;
 
 /// Refuses changes that no caller of this rank may send.
 pub(super) fn check(
@@ -16,6 +21,7 @@ pub(super) fn check(
         left: core.options.limits.object_bytes_max,
         depth_max: core.options.limits.json_depth_max,
     };
+    check_count(core, changes)?;
     let mut points = 0;
     for change in changes {
         match change {
@@ -42,9 +48,40 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Refuses users in an ACL whose ids are denied as keys: clients get them as keys of an object.
+/// Refuses changes of more fields than there can be, before anything compares them with each other,
+/// and far too many changes of any.
+fn check_count(core: &Core, changes: &[FieldChange]) -> Result<()> {
+    let max = core.options.limits.fields_max;
+    if changes.len() > max.saturating_mul(CHANGES_PER_FIELD_MAX) {
+        return Err(Error::new(
+            Reason::QuotaExceeded,
+            "The write changes too many places of the object; set whole maps instead.",
+        ));
+    }
+    let names: HashSet<&str> = changes.iter().filter_map(field_of).map(|n| &**n).collect();
+    if names.len() > max {
+        return Err(Error::new(
+            Reason::QuotaExceeded,
+            format!("The write names more than {max} fields."),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses long ACLs, and users in one whose ids are denied as keys: clients get them as keys of an
+/// object.
 pub(super) fn check_acl(core: &Core, acl: Option<&Acl>) -> Result<()> {
     let lists = acl.into_iter().flat_map(|acl| [&acl.read, &acl.write]);
+    if lists
+        .clone()
+        .flatten()
+        .any(|list| list.len() > ACL_ENTRIES_MAX)
+    {
+        return Err(Error::new(
+            Reason::InvalidAcl,
+            format!("An ACL names more than {ACL_ENTRIES_MAX} users and roles; use a role."),
+        ));
+    }
     for entry in lists.flatten().flatten() {
         if let AclEntry::User(id) = entry {
             core.keywords.check(id, &Value::Null)?;

@@ -260,6 +260,7 @@ pub(super) async fn run_before_save(
     if let Some(new) = verdict.object {
         let differing = super::replace::replace(draft, &object, new);
         input::check(core, call, &draft.collection, &draft.changes)?;
+        input::check_acl(core, draft.acl.as_ref())?;
         for name in differing {
             push_name(changed, &name);
         }

@@ -1,9 +1,9 @@
 //! Limits on queries.
 
 use crate::support::*;
-use basalt_base::{Reason, Value};
+use basalt_base::{Map, Reason, Value};
 use basalt_data::{FieldChange, Include, ObjectQuery, Where};
-use basalt_store::{FieldOp, Op, Path, Test};
+use basalt_store::{AclEntry, FieldOp, Op, Path, Test};
 
 async fn refused(asked: ObjectQuery) -> String {
     let w = world_with(|o| {
@@ -154,5 +154,55 @@ async fn paths_of_a_write_nest_no_deeper_than_values() {
         assert_eq!(got.0, Reason::InvalidJson, "{op:?}: {}", got.1);
         let within = change("Post", &id, at(5));
         w.data.update(&anyone(), within).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_write_names_no_more_fields_than_there_can_be() {
+    let w = world_with(|o| o.limits.fields_max = 20).await;
+    let id = w.put("Post", vec![("o", Value::Map(Map::new()))]).await;
+    let many = |path: &dyn Fn(usize) -> String, count: usize, kind: &Op| -> Vec<FieldChange> {
+        (0..count).map(|n| op(&path(n), kind.clone())).collect()
+    };
+    let field = |n: usize| format!("f{n}");
+    let nested = |n: usize| format!("o.f{n}");
+    for kind in [
+        Op::Set(Value::Null),
+        Op::Increment(Value::Int(1)),
+        Op::Append(Vec::new()),
+        Op::Unset,
+    ] {
+        for changes in [many(&field, 250_000, &kind), many(&nested, 250_000, &kind)] {
+            let mut create = new("Post", vec![]);
+            create.fields.clone_from(&changes);
+            let got = why(w.data.create(&anyone(), create).await);
+            assert_eq!(got.0, Reason::QuotaExceeded, "{}", got.1);
+            let got = why(w.data.update(&anyone(), change("Post", &id, changes)).await);
+            assert_eq!(got.0, Reason::QuotaExceeded, "{}", got.1);
+        }
+    }
+    let changes = many(&nested, 200, &Op::Increment(Value::Int(1)));
+    w.data
+        .update(&anyone(), change("Post", &id, changes))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn acls_are_limited() {
+    let w = world().await;
+    let users =
+        |count: usize| -> Vec<AclEntry> { (0..count).map(|n| to_user(&format!("u{n}"))).collect() };
+    let mut create = new("Post", vec![]);
+    create.acl = Some(only(&users(1_000), &users(1_000)));
+    let id = w.put_with(create.clone()).await;
+    for acl in [only(&users(1_001), &[]), only(&[], &users(120_000))] {
+        create.acl = Some(acl.clone());
+        let got = why(w.data.create(&anyone(), create.clone()).await);
+        assert_eq!(got.0, Reason::InvalidAcl, "{}", got.1);
+        let mut update = change("Post", &id, vec![]);
+        update.acl = Some(acl);
+        let got = why(w.data.update(&master(), update).await);
+        assert_eq!(got.0, Reason::InvalidAcl, "{}", got.1);
     }
 }
