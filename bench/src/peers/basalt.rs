@@ -57,6 +57,7 @@ impl Basalt {
             .env("BASALT_REST_KEY", REST_KEY);
         if let Some(url) = database {
             command.env("BASALT_DATABASE_URL", url);
+            command.env("BASALT_KEYS_SECRET", "bench-secret-of-shared-keys");
         }
         let log = self
             .work

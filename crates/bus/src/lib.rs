@@ -18,6 +18,7 @@ mod queue;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use local::LocalBus;
 pub use nats::{NatsBus, NatsOptions};

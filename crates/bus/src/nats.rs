@@ -2,6 +2,7 @@
 
 use crate::payload::count_malformed;
 use crate::queue::Queue;
+use crate::tls;
 use crate::{Bus, BusView, Payload, Subject, Subscription};
 use async_nats::{Client, ConnectOptions, ServerAddr, Subscriber};
 use basalt_base::{BoxFuture, Error, Reason, Result, Secret};
@@ -110,8 +111,9 @@ fn options(options: &NatsOptions, user: Option<(String, String)>) -> Result<Conn
     } else if let Some((name, password)) = user {
         connect = connect.user_and_password(name, password);
     }
-    if let Some(ca) = &options.ca {
-        connect = connect.add_root_certificates(ca.clone()).require_tls(true);
+    connect = connect.tls_client_config(tls::config(options.ca.as_deref())?);
+    if options.ca.is_some() {
+        connect = connect.require_tls(true);
     }
     let delay = |attempts: usize| {
         let steps = u32::try_from(attempts.min(10)).unwrap_or(10);
@@ -127,7 +129,7 @@ fn options(options: &NatsOptions, user: Option<(String, String)>) -> Result<Conn
 
 impl NatsBus {
     /// A bus over these servers. They need not be there: connecting goes on for ever in the
-    /// background. Errors: `InvalidSetting` for a URL or credentials that can't be used.
+    /// background. Errors: `InvalidSetting` for a URL, credentials or authorities that can't be used.
     pub async fn connect(wanted: NatsOptions) -> Result<Arc<Self>> {
         let (addresses, user) = servers(&wanted.url)?;
         let shared = Arc::new(Shared::default());

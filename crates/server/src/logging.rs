@@ -14,7 +14,7 @@ const PANIC_CHARS_MAX: usize = 300;
 /// Starts logging with a filter such as `info`. Errors: `InvalidSetting`; also when it was started
 /// before.
 pub fn start(filter: &str) -> Result<()> {
-    let parsed = EnvFilter::builder().parse(filter);
+    let parsed = EnvFilter::builder().parse(quieter(filter));
     let parsed = parsed.map_err(|error| {
         invalid(format!(
             "`log` = {filter:?}: expected a level or a filter: {error}"
@@ -46,6 +46,15 @@ pub fn start(filter: &str) -> Result<()> {
     Ok(())
 }
 
+/// The filter, with less from a library that repeats itself every second while NATS is away: the bus
+/// says what there is to say. Whoever names the library hears it.
+fn quieter(filter: &str) -> String {
+    if filter.contains("async_nats") || matches!(filter, "off" | "error") {
+        return filter.to_owned();
+    }
+    format!("async_nats=warn,{filter}")
+}
+
 /// Text of unknown origin for a log line: short, and without control characters.
 fn escaped(text: &str) -> String {
     text.chars()
@@ -62,5 +71,17 @@ mod tests {
     fn foreign_text_can_not_forge_lines() {
         assert_eq!(escaped("a\nb\x1b[31m"), "a\\nb\\u{1b}[31m");
         assert!(escaped(&"x".repeat(1_000_000)).len() <= PANIC_CHARS_MAX);
+    }
+
+    #[test]
+    fn a_library_is_quieter_unless_it_is_named() {
+        for filter in ["info", "debug,basalt_data=trace"] {
+            let quieter = quieter(filter);
+            let parsed: EnvFilter = EnvFilter::builder().parse(&quieter).unwrap();
+            assert!(parsed.to_string().contains("async_nats=warn"), "{parsed}");
+        }
+        for filter in ["async_nats=debug", "off"] {
+            assert_eq!(quieter(filter), filter);
+        }
     }
 }
