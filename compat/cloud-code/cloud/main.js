@@ -126,7 +126,7 @@ Parse.Cloud.define('queries', async () => {
 Parse.Cloud.define('users', async ({ params }) => {
   const user = await Parse.User.signUp(params.name, 'secret', { shoe: 42 });
   const found = await Parse.User.logIn(params.name, 'secret');
-  const me = await Parse.User.become(found.getSessionToken());
+  const me = await Parse.User.me(found.getSessionToken());
   const acl = new Parse.ACL(user);
   const secret = new Parse.Object('Secret', { text: 'mine' });
   secret.setACL(acl);

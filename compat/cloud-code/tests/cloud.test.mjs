@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import test from 'node:test';
-import { APP_ID, MASTER_KEY, Parse, parseServer, until } from '../server.mjs';
+import { APP_ID, MASTER_KEY, Parse, PEER, parseServer, until } from '../server.mjs';
 
 const server = await parseServer();
 const run = (name, params, options) => Parse.Cloud.run(name, params, options);
@@ -58,8 +58,8 @@ test('errors come as they were thrown', async () => {
   await refused(run('notFound'), 101, 'gone');
   await refused(run('textError'), 141, 'just text');
   await refused(run('error'), 141, 'an error');
-  await refused(run('nullError'), 141, 'Script failed. Unknown error.');
-  await refused(run('emptyError'), 141, 'Script failed. Unknown error.');
+  await refused(run('nullError'), 141, 'Script failed.');
+  await refused(run('emptyError'), 141, 'Script failed.');
   await refused(run('rejected'), 142, 'rejected');
   await refused(run('engineError'), 101, 'Object not found.');
   await assert.rejects(run('objectError'), { code: 141 });
@@ -94,6 +94,8 @@ test('users, roles and permissions', async () => {
 
 test('functions call functions, to a depth', async () => {
   assert.equal(await run('outer', { name: 'x' }), 'Hello outer x');
+  // Others go on until they have no memory left.
+  if (PEER) return;
   await refused(run('forever'), 141, 'Hooks trigger each other more than 16 levels deep.');
 });
 
@@ -120,7 +122,7 @@ test('before and after a save', async () => {
   assert.deepEqual([stored.get('wasNew'), stored.get('before'), stored.get('saves')], [false, 1, 2]);
   assert.equal(stored.has('remove'), false);
   const told = await new Parse.Query('Told').equalTo('of', object.id).ascending('createdAt').find({ useMasterKey: true });
-  assert.deepEqual(told.map(one => [one.get('existed'), one.get('n'), one.get('before')]), [[false, 1, null], [true, 2, 1]]);
+  assert.deepEqual(told.map(one => [one.get('existed'), one.get('n'), one.get('before') ?? null]), [[false, 1, null], [true, 2, 1]]);
   assert.deepEqual([told[0].get('context'), told[0].get('fromClient'), told[0].get('master')], ['handed on', 'yes', false]);
   await refused(new Parse.Object('Hooked').save({ refuse: true }), 4000, 'refused by hook');
   await refused(new Parse.Object('Hooked').save({ refuseText: true }), 141, 'refused by text');
@@ -181,7 +183,7 @@ test('jobs', async () => {
   assert.deepEqual([failed.get('status'), failed.get('message')], ['failed', 'job failed']);
   assert.equal(typeof (await run('startWork', { n: 8 })), 'string');
   const { jobs } = await Parse.Cloud.getJobsData();
-  assert.deepEqual(jobs, ['fails', 'work']);
+  assert.deepEqual(jobs.sort(), ['fails', 'work']);
 });
 
 test('the environment', async () => {
@@ -189,12 +191,15 @@ test('the environment', async () => {
     text: 'äöü', base64: 'aGVsbG8=', url: 'https://example.org/a/b?x=1#y', query: '2', clone: 0, aborted: true, uuid: 36,
     util: 'a-1', path: '/b', events: true, sameFile: true, config: [],
   });
+  // There it is Node's.
+  if (PEER) return;
   await assert.rejects(run('missingModule'), /Cannot find module 'fs'.*process tier/);
   await assert.rejects(run('outside'), /Cannot find module/);
   await assert.rejects(run('notCovered'), /Parse\.Object\.pinAll is not available/);
 });
 
 test('requests to the outside go by the rules', async t => {
+  if (PEER) return;
   const receiver = createServer((request, response) => {
     let body = '';
     request.on('data', chunk => (body += chunk));
@@ -209,6 +214,7 @@ test('requests to the outside go by the rules', async t => {
 });
 
 test('what was used is counted', async () => {
+  if (PEER) return;
   const headers = { 'X-Parse-Application-Id': APP_ID, 'X-Parse-Master-Key': MASTER_KEY };
   const usage = async () => (await fetch(`${server.origin}/admin/usage?app=${APP_ID}`, { headers })).json();
   const before = (await usage()).functions.echo.invocations;

@@ -1,7 +1,10 @@
 //! Cloud Code of apps: reading it, putting it in force, answering what it asks.
 
 mod bundle;
+mod probe;
 mod watch;
+
+pub(crate) use probe::probe;
 
 use crate::apps::Parts;
 use basalt_api_parse::App;
@@ -15,6 +18,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// How long a request of code to the outside may take.
+const FETCH_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Loads the code of an app and puts it in force. With `watches`, again whenever it changes.
 /// Errors: what is wrong with it, with file, line and column as far as they are known.
@@ -132,7 +139,8 @@ impl Inside {
             headers: headers.collect(),
             body: STANDARD.decode(text("body")).unwrap_or_default(),
         };
-        let answer = self.outside.fetch(&fetch).await;
+        let answer = tokio::time::timeout(FETCH_TIME_MAX, self.outside.fetch(&fetch)).await;
+        let answer = answer.map_err(|_| refused("the address did not answer in time"))?;
         let answer = answer.map_err(|why| refused(&why))?;
         let answer = json!({
             "status": answer.status,

@@ -1,6 +1,7 @@
 //! `basalt doctor`: what is unwise about the settings, the machine and the apps.
 
 use crate::apps::AppTable;
+use crate::cloud;
 use crate::config::{Mode, Settings};
 use crate::product::Product;
 use crate::{keys, process, run};
@@ -54,6 +55,7 @@ pub async fn doctor(settings: &Settings) -> Vec<Finding> {
     }
     reachability(settings, &mut found);
     machine(settings, &mut found);
+    isolation(settings, &mut found);
     for app in &settings.apps {
         let mut app = app.clone();
         match Product::of(&mut settings.clone(), &mut app) {
@@ -111,6 +113,32 @@ fn reachability(settings: &Settings, found: &mut Findings) {
             "`trusted_proxies` trusts everybody: any client can claim any address, loopback included",
         );
     }
+}
+
+/// How far Cloud Code is locked in here, where any app has some.
+fn isolation(settings: &Settings, found: &mut Findings) {
+    if settings.apps.iter().all(|app| app.cloud.is_none()) {
+        return;
+    }
+    let jail = match cloud::probe() {
+        Ok(jail) => jail,
+        Err(why) => return found.add(Severity::Error, format!("Cloud Code can't run: {why}")),
+    };
+    let (level, min) = (jail.level(), settings.cloud_isolation_min);
+    let lacking = jail.parts().into_iter().filter(|(_, on)| !on);
+    let lacking: Vec<_> = lacking.map(|(name, _)| name).collect();
+    let lacking = match lacking.as_slice() {
+        [] => String::new(),
+        lacking => format!("; this machine does not give {}", lacking.join(", ")),
+    };
+    let level_name = level.name();
+    let message = format!("the isolation of Cloud Code is `{level_name}`{lacking}");
+    let severity = if level < min {
+        Severity::Error
+    } else {
+        Severity::Note
+    };
+    found.add(severity, message);
 }
 
 fn machine(settings: &Settings, found: &mut Findings) {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -29,6 +29,10 @@ const BESIDE_BYTES: u64 = 64 * 1024 * 1024;
 const ASKS_AT_ONCE: usize = 32;
 /// Most bytes that wait for a worker to read them.
 const UNSENT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most calls of a worker that wait for their answers, and most bytes of them. The worker itself
+/// takes fewer from code; one that passes this was taken over.
+const ASKED_MAX: usize = 20_000;
+const ASKED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Most runs whose rest is looked after.
 const OPEN_MAX: usize = 10_000;
 
@@ -67,6 +71,8 @@ pub(super) struct Link {
     writable: Notify,
     pending: Mutex<HashMap<u64, Pending>>,
     busy: Notify,
+    asked: AtomicUsize,
+    asked_bytes: AtomicUsize,
     next: AtomicU64,
     child: Mutex<Option<Child>>,
     pid: u32,
@@ -91,6 +97,8 @@ impl Link {
             writable: Notify::new(),
             pending: Mutex::default(),
             busy: Notify::new(),
+            asked: AtomicUsize::new(0),
+            asked_bytes: AtomicUsize::new(0),
             next: AtomicU64::new(1),
             pid: child.id(),
             child: Mutex::new(Some(child)),
@@ -286,6 +294,11 @@ impl Link {
 
     /// Has a call of the code answered.
     fn ask(self: &Arc<Self>, number: u64, id: u64, what: String, body: Vec<u8>) {
+        let asked = self.asked.load(Ordering::Relaxed);
+        let bytes = self.asked_bytes.load(Ordering::Relaxed) + body.len();
+        if asked >= ASKED_MAX || bytes > ASKED_BYTES_MAX {
+            return self.kill("it asks for too much at once");
+        }
         let own = self
             .pending
             .lock()
@@ -300,20 +313,26 @@ impl Link {
             });
         };
         let link = Arc::clone(self);
+        let size = body.len();
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.asked_bytes.fetch_add(size, Ordering::Relaxed);
         tokio::spawn(async move {
-            let Ok(_turn) = asks.acquire_owned().await else {
-                return;
-            };
-            let answer = link.deps.backend.ask(&call, &what, &body).await;
-            let (ok, body) = match answer {
-                Ok(body) => (true, body),
-                Err(body) => (false, body),
-            };
-            link.send(&Order::Answer {
-                call: number,
-                ok,
-                body,
-            });
+            if let Ok(_turn) = asks.acquire_owned().await
+                && !link.is_dead()
+            {
+                let answer = link.deps.backend.ask(&call, &what, &body).await;
+                let (ok, body) = match answer {
+                    Ok(body) => (true, body),
+                    Err(body) => (false, body),
+                };
+                link.send(&Order::Answer {
+                    call: number,
+                    ok,
+                    body,
+                });
+            }
+            link.asked.fetch_sub(1, Ordering::Relaxed);
+            link.asked_bytes.fetch_sub(size, Ordering::Relaxed);
         });
     }
 

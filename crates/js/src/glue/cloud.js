@@ -300,7 +300,8 @@
     const fail = (error) => {
       let text;
       try {
-        const { code, message } = told(error, CODES.SCRIPT_FAILED, 'Script failed. Unknown error.');
+        const unknown = kind === 'function' ? 'Script failed.' : 'Script failed. Unknown error.';
+        const { code, message } = told(error, CODES.SCRIPT_FAILED, unknown);
         text = stringify({ code, message });
       } catch {
         text = '{"code":141,"message":"Script failed."}';
