@@ -3,7 +3,7 @@
 use crate::glue;
 use crate::memory::{Counting, Memory};
 use crate::modules::Files;
-use crate::shared::{Shared, now};
+use crate::shared::{Shared, cpu, now};
 use basalt_sandbox::frame::{Bundle, Outcome, Word};
 use rquickjs::context::EvalOptions;
 use rquickjs::function::{Func, Opt};
@@ -11,11 +11,13 @@ use rquickjs::{
     ArrayBuffer, CatchResultExt, CaughtError, Context, Ctx, Function, Object, Persistent, Result,
     Runtime, TypedArray, Value,
 };
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// Most bytes of the engine's stack.
 const STACK_BYTES_MAX: usize = 1024 * 1024;
-/// How long what is left of a slice that was stopped may still take, in microseconds.
+/// How long what is left of a slice that was stopped may still take, in microseconds of the
+/// processor.
 const REST_MICROS: u64 = 200_000;
 
 /// An isolate with its bundle.
@@ -29,6 +31,8 @@ pub struct Isolate {
     memory: Rc<Memory>,
     shared: Rc<Shared>,
     slice_millis: u32,
+    /// Whether it could not be stopped.
+    spent: Cell<bool>,
 }
 
 /// The isolate can't go on; the worker ends, and the server starts another one.
@@ -59,7 +63,7 @@ impl Isolate {
         runtime.set_max_stack_size(STACK_BYTES_MAX);
         let watched = Rc::clone(shared);
         runtime.set_interrupt_handler(Some(Box::new(move || {
-            let over = now() >= watched.slice_end.get();
+            let over = watched.is_over();
             if over {
                 watched.interrupted.set(true);
             }
@@ -90,6 +94,7 @@ impl Isolate {
             memory: Rc::clone(memory),
             shared: Rc::clone(shared),
             slice_millis,
+            spent: Cell::new(false),
         })
     }
 
@@ -159,24 +164,23 @@ impl Isolate {
 
     /// Runs what is ready. Whether it had to be stopped.
     fn drain(&self) -> bool {
-        let mut stopped = false;
+        let mut stopped = None;
         loop {
             // A job that throws has told whoever waits for it.
             if let Ok(false) = self.runtime.execute_pending_job() {
-                return stopped;
+                return stopped.is_some();
             }
-            let time = now();
-            if time < self.shared.slice_end.get() {
+            if !self.shared.is_over() {
                 continue;
             }
             self.shared.interrupted.set(true);
-            if time > self.shared.slice_end.get() + REST_MICROS {
+            let time = cpu();
+            if time > *stopped.get_or_insert(time) + REST_MICROS {
                 // It makes more work whatever is stopped.
                 self.fail(self.shared.current.get(), "");
-                self.shared.slice_end.set(0);
+                self.spent.set(true);
                 return true;
             }
-            stopped = true;
         }
     }
 
@@ -212,7 +216,7 @@ impl Isolate {
 
     /// Whether this isolate can go on: its work could be stopped and its memory suffices.
     fn check(&self) -> std::result::Result<(), Spent> {
-        if self.shared.slice_end.get() == 0 {
+        if self.spent.get() {
             return Err(Spent);
         }
         if self.memory.take_refused() || self.memory.is_exhausted() {

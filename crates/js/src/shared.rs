@@ -46,8 +46,12 @@ pub struct Shared {
     pub files: RefCell<HashMap<String, Rc<[u8]>>>,
     /// The invocation on whose behalf code runs; 0 while loading.
     pub current: Cell<u64>,
-    /// Until when code may run without a pause, in microseconds.
-    pub slice_end: Cell<u64>,
+    /// Until when the run on whose behalf code runs may take, in microseconds.
+    deadline: Cell<u64>,
+    /// From when on, at the earliest, code may have run for too long without a pause.
+    slice_end: Cell<u64>,
+    /// The processor time at which it has.
+    slice_cpu_end: Cell<u64>,
     /// Whether code was stopped in this slice.
     pub interrupted: Cell<bool>,
     slice_cpu: Cell<u64>,
@@ -61,6 +65,11 @@ pub struct Shared {
 /// Microseconds of the monotonic clock.
 pub fn now() -> u64 {
     micros(ClockId::Monotonic)
+}
+
+/// Microseconds of processor time of this thread.
+pub fn cpu() -> u64 {
+    micros(ClockId::ThreadCPUTime)
 }
 
 fn micros(id: ClockId) -> u64 {
@@ -92,21 +101,33 @@ impl Shared {
 
     /// Code begins to run on behalf of an invocation.
     pub fn begin(&self, id: u64, slice_millis: u32) {
-        let begin = now();
-        let mut end = begin + u64::from(slice_millis) * 1_000;
-        if let Some(running) = self.running.borrow().get(&id) {
-            end = end.min(running.deadline.max(begin + 1_000));
-        }
+        let (begin, cpu) = (now(), cpu());
+        let slice = u64::from(slice_millis) * 1_000;
+        let running = self.running.borrow();
+        let deadline = match running.get(&id) {
+            Some(running) => running.deadline.max(begin + 1_000),
+            None => begin + slice * 10,
+        };
         self.current.set(id);
-        self.slice_end.set(end);
+        self.deadline.set(deadline);
+        self.slice_end.set(begin + slice);
+        self.slice_cpu_end.set(cpu + slice);
         self.interrupted.set(false);
-        self.slice_cpu.set(micros(ClockId::ThreadCPUTime));
+        self.slice_cpu.set(cpu);
+    }
+
+    /// Whether code has run for too long: by the processor's time, since a busy machine is not its
+    /// fault, or past the end of its run.
+    pub fn is_over(&self) -> bool {
+        let time = now();
+        time >= self.deadline.get()
+            || (time >= self.slice_end.get() && cpu() >= self.slice_cpu_end.get())
     }
 
     /// Code has stopped running; tells what ended meanwhile.
     pub fn end(&self, memory_bytes: usize) {
         let id = self.current.get();
-        let cpu = micros(ClockId::ThreadCPUTime).saturating_sub(self.slice_cpu.get());
+        let cpu = cpu().saturating_sub(self.slice_cpu.get());
         let mut running = self.running.borrow_mut();
         if let Some(own) = running.get_mut(&id) {
             own.cpu += cpu;

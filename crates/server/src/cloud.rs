@@ -21,7 +21,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// How long a request of code to the outside may take.
-const FETCH_TIME_MAX: Duration = Duration::from_secs(60);
+const FETCH_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// Loads the code of an app and puts it in force. With `watches`, again whenever it changes.
 /// Errors: what is wrong with it, with file, line and column as far as they are known.

@@ -72,10 +72,12 @@ fn words() -> Vec<Word> {
 #[test]
 fn frames_come_out_as_they_went_in_however_they_are_cut() {
     let (mut orders_out, mut words_out) = (Vec::new(), Vec::new());
-    orders()
-        .iter()
-        .for_each(|order| order.write(&mut orders_out));
-    words().iter().for_each(|word| word.write(&mut words_out));
+    for order in orders() {
+        order.write(&mut orders_out);
+    }
+    for word in words() {
+        word.write(&mut words_out);
+    }
     for size in [1, 3, 64, 1 << 20] {
         let mut decoder = Decoder::default();
         let mut found = Vec::new();
@@ -122,7 +124,9 @@ proptest! {
     #[test]
     fn damaged_frames_never_panic(at in 0_usize..400, byte in any::<u8>(), cut in 0_usize..400) {
         let mut bytes = Vec::new();
-        words().iter().filter(|word| !matches!(word, Word::Call { .. })).for_each(|word| word.write(&mut bytes));
+        for word in words().iter().filter(|word| !matches!(word, Word::Call { .. })) {
+            word.write(&mut bytes);
+        }
         let at = at % bytes.len();
         bytes[at] = byte;
         bytes.truncate(bytes.len().saturating_sub(cut % 50));
