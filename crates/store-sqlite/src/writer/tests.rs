@@ -371,9 +371,11 @@ fn idle_work_of_unknown_outcome_has_the_store_opened_anew() {
     let conn = &mut bench.session.conn;
     conn.commit_hook(Some(|| true)).unwrap();
     assert_eq!(bench.writer.slice_between(&bench.session), Trust::Lost);
-    assert_eq!(bench.writer.idle(&bench.session, 1), Trust::Lost);
+    // The third step since a write: the first leaves a checkpoint behind that may be under way when
+    // the store is opened.
+    assert_eq!(bench.writer.idle(&bench.session, 3), Trust::Lost);
     bench.session = bench.writer.reopen().unwrap();
-    assert_eq!(bench.writer.idle(&bench.session, 1), Trust::Kept);
+    assert_eq!(bench.writer.idle(&bench.session, 3), Trust::Kept);
     assert_eq!(bench.columns(), Vec::<String>::new());
     assert_eq!(bench.count(), 10);
 }
