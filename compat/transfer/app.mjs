@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 
 const Parse = createRequire(new URL('../parse-js/package.json', import.meta.url))('parse/node');
 const [, , what, address, session] = process.argv;
-const OBJECTS = 3000;
+const OBJECTS = 2000;
 const MASTER = { useMasterKey: true };
 
 Parse.initialize('main', undefined, process.env.BASALT_MASTER_KEY);
