@@ -1,5 +1,5 @@
 //! A PostgreSQL cluster of its own in the run's folder, on a spare port, with the distribution's
-//! defaults but for 256 MB of shared buffers. `fsync` and `synchronous_commit` stay on.
+//! defaults but for 256 MB of shared buffers and 400 connections. `fsync` and `synchronous_commit` stay on.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -59,6 +59,8 @@ impl Postgres {
             .arg(&home)
             .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
             .args(["-c", "shared_buffers=256MB"])
+            // Six nodes of Basalt and parse-server are on it at once.
+            .args(["-c", "max_connections=400"])
             .current_dir(&home);
         let log = work.join(format!("postgres-{name}.log"));
         // SIGINT is its fast shutdown: it does not wait for clients to leave.
