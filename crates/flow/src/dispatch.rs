@@ -12,6 +12,9 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 /// How often it doubles: up to 12.8 seconds.
 const REFUSED_DOUBLINGS: u32 = 7;
 
+/// The pause before a lease that could not be extended is extended again.
+const EXTEND_AGAIN: Duration = Duration::from_secs(1);
+
 /// How the tasks of a queue are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -270,6 +273,15 @@ impl Dispatch {
         }
         writes.sort_by_key(|(receipt, _)| receipt.lease);
         writes
+    }
+
+    /// The store could not extend a lease: it is asked again soon.
+    pub fn not_extended(&mut self, receipt: Receipt, now: Timestamp) {
+        if let Some(running) = self.running.get_mut(&receipt)
+            && let Some(lane) = self.lanes.get(&running.queue)
+        {
+            running.until = now.plus(EXTEND_AGAIN + lane.policy.lease / 2);
+        }
     }
 
     /// The attempt is over, its verdict written or refused.

@@ -402,12 +402,28 @@ impl Runner {
         let batches = batches.map(|(_, write)| WriteBatch::of(vec![Write::Task(write.clone())]));
         let answers = match self.shared.queue.store().write(batches.collect()).await {
             Ok(answers) => answers,
-            Err(error) => return tracing::warn!(?error, "leases can't be extended"),
+            Err(error) => {
+                tracing::warn!(?error, "leases can't be extended");
+                let now = self.shared.clock.now();
+                for (receipt, _) in &extensions {
+                    self.dispatch.not_extended(*receipt, now);
+                }
+                return;
+            }
         };
         for ((receipt, _), answer) in extensions.iter().zip(answers) {
-            let lost = answer.is_err_and(|error| error.reason() == Reason::StaleReceipt);
-            if let Some(cancel) = self.running.get(receipt).filter(|_| lost) {
-                cancel.send_replace(true);
+            match answer {
+                Ok(_) => {}
+                Err(error) if error.reason() == Reason::StaleReceipt => {
+                    if let Some(cancel) = self.running.get(receipt) {
+                        cancel.send_replace(true);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(?error, "a lease can't be extended");
+                    let now = self.shared.clock.now();
+                    self.dispatch.not_extended(*receipt, now);
+                }
             }
         }
     }

@@ -8,6 +8,7 @@
 
 mod jobs;
 mod memory;
+mod nodes;
 mod patience;
 mod plans;
 mod runs;

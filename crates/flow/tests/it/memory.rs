@@ -9,9 +9,10 @@ use basalt_store::{
     Query, QueueStand, ReadOptions, Reads, Record, SchemaChange, Snapshot, Task, TaskId, TaskPage,
     TaskWatch, Write, WriteBatch, Written, apply, eval,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -58,12 +59,19 @@ struct State {
     leases: u64,
 }
 
-/// The store of one app.
+/// What the handles of all nodes share.
 #[derive(Default)]
-pub struct Memory {
+struct Shared {
     state: Mutex<State>,
     faults: Mutex<Option<Faults>>,
+}
+
+/// The store of one app, as one node has it.
+#[derive(Default)]
+pub struct Memory {
+    shared: Arc<Shared>,
     watches: Mutex<Vec<Weak<dyn TaskWatch>>>,
+    dead: AtomicBool,
 }
 
 impl Memory {
@@ -71,38 +79,66 @@ impl Memory {
         Arc::default()
     }
 
+    /// The same store as another node has it, which is told of its own commits only.
+    pub fn node(&self) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::clone(&self.shared),
+            ..Self::default()
+        })
+    }
+
+    /// From now on nothing that this node asks is done or answered.
+    pub fn kill(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock()
+    }
+
+    fn ready<'a, T: Send + 'a>(&self, value: T) -> BoxFuture<'a, T> {
+        if self.is_dead() {
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(std::future::ready(value))
+    }
+
     /// Asks this about every batch from now on.
     pub fn with_faults(&self, faults: impl FnMut(&WriteBatch) -> Fault + Send + 'static) {
-        *self.faults.lock() = Some(Box::new(faults));
+        *self.shared.faults.lock() = Some(Box::new(faults));
     }
 
     pub fn without_faults(&self) {
-        *self.faults.lock() = None;
+        *self.shared.faults.lock() = None;
     }
 
     /// Calls that looked at queues, and batches that leased.
     pub fn asked(&self) -> (u64, u64) {
-        let state = self.state.lock();
+        let state = self.state();
         (state.looks, state.leases)
     }
 
     pub fn row(&self, collection: &str, id: &str) -> Option<Record> {
         let key = (collection.into(), id.into());
-        self.state.lock().rows.get(&key).cloned()
+        self.state().rows.get(&key).cloned()
     }
 
     pub fn rows(&self, collection: &str) -> Vec<Record> {
-        let state = self.state.lock();
+        let state = self.state();
         let rows = state.rows.iter().filter(|((c, _), _)| **c == *collection);
         rows.map(|(_, row)| row.clone()).collect()
     }
 
     pub fn tasks(&self) -> Vec<Task> {
-        self.state.lock().tasks.all().cloned().collect()
+        self.state().tasks.all().cloned().collect()
     }
 
     fn one(&self, batch: &WriteBatch) -> Result<Vec<Written>> {
-        let fault = match &mut *self.faults.lock() {
+        let fault = match &mut *self.shared.faults.lock() {
             Some(faults) => faults(batch),
             None => Fault::None,
         };
@@ -111,7 +147,7 @@ impl Memory {
             let text = "as the test wants it";
             return Err(Error::new(Reason::StoreUnavailable, text));
         }
-        let mut state = self.state.lock();
+        let mut state = self.state();
         let (tasks, rows) = (state.tasks.clone(), state.rows.clone());
         let done: Result<Vec<_>> = batch.writes.iter().map(|w| state.apply(w)).collect();
         if done.is_err() {
@@ -201,15 +237,11 @@ impl State {
     }
 }
 
-fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, T> {
-    Box::pin(std::future::ready(value))
-}
-
 impl Reads for Memory {
     fn find<'a>(&'a self, query: &'a Query, _: ReadOptions) -> BoxFuture<'a, Result<Found>> {
         let mut records = self.rows(&query.collection);
         records.retain(|record| eval::matches(&query.filter, record).unwrap());
-        ready(Ok(Found {
+        self.ready(Ok(Found {
             records,
             position: self.position(),
         }))
@@ -220,7 +252,7 @@ impl Reads for Memory {
         collection: &'a str,
         id: &'a str,
     ) -> BoxFuture<'a, Result<Option<Record>>> {
-        ready(Ok(self.row(collection, id)))
+        self.ready(Ok(self.row(collection, id)))
     }
 
     fn count<'a>(&'a self, _: &'a Query, _: ReadOptions) -> BoxFuture<'a, Result<u64>> {
@@ -248,11 +280,11 @@ impl Reads for Memory {
 
 impl AppStore for Memory {
     fn catalogue(&self) -> Arc<Catalogue> {
-        Arc::clone(&self.state.lock().catalogue)
+        Arc::clone(&self.state().catalogue)
     }
 
     fn position(&self) -> Position {
-        Position(self.state.lock().position)
+        Position(self.state().position)
     }
 
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {
@@ -263,6 +295,9 @@ impl AppStore for Memory {
         Box::pin(async move {
             // A commit takes its time, and others get their turn.
             tokio::time::sleep(Duration::from_millis(1)).await;
+            if self.is_dead() {
+                std::future::pending::<()>().await;
+            }
             Ok(batches.iter().map(|batch| self.one(batch)).collect())
         })
     }
@@ -272,23 +307,23 @@ impl AppStore for Memory {
     }
 
     fn task(&self, id: TaskId) -> BoxFuture<'_, Result<Option<Task>>> {
-        ready(Ok(self.state.lock().tasks.task(id).cloned()))
+        self.ready(Ok(self.state().tasks.task(id).cloned()))
     }
 
     fn tasks<'a>(&'a self, page: &'a TaskPage) -> BoxFuture<'a, Result<Vec<Task>>> {
-        ready(Ok(self.state.lock().tasks.page(page)))
+        self.ready(Ok(self.state().tasks.page(page)))
     }
 
     fn queue<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<QueueStand>> {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         state.looks += 1;
-        ready(Ok(state.tasks.queue(queue)))
+        self.ready(Ok(state.tasks.queue(queue)))
     }
 
     fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueStand>>> {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         state.looks += 1;
-        ready(Ok(state.tasks.queues()))
+        self.ready(Ok(state.tasks.queues()))
     }
 
     fn watch_tasks(&self, watch: Weak<dyn TaskWatch>) {
@@ -300,7 +335,7 @@ impl AppStore for Memory {
     }
 
     fn verify(&self) -> BoxFuture<'_, Result<Vec<String>>> {
-        ready(Ok(Vec::new()))
+        self.ready(Ok(Vec::new()))
     }
 
     fn explain<'a>(&'a self, _: &'a Query) -> BoxFuture<'a, Result<Value>> {

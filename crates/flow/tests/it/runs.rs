@@ -143,42 +143,47 @@ impl Scene {
 
     /// Makes or changes a schedule as the engine above does.
     async fn schedule(&self, id: &str, fields: &str) {
-        let Value::Map(map) = codec::decode(fields).unwrap() else {
-            panic!("fields are a map");
-        };
-        let now = self.jobs.queue().clock().now();
-        let mut writes = vec![Write::Schema(SchemaChange::EnsureCollection {
-            name: JOB_SCHEDULE.into(),
-            rules: Map::new(),
-        })];
-        for (name, value) in &map {
-            writes.push(Write::Schema(SchemaChange::EnsureField {
-                collection: JOB_SCHEDULE.into(),
-                field: FieldDef::new(&**name, FieldType::of(value).unwrap()),
-            }));
-        }
-        if self.store.row(JOB_SCHEDULE, id).is_some() {
-            writes.push(Write::Record(RecordWrite {
-                collection: JOB_SCHEDULE.into(),
-                id: id.into(),
-                precondition: Precondition::None,
-                action: Action::Delete,
-                at: now,
-            }));
-        }
-        writes.push(Write::Record(RecordWrite {
+        let replaces = self.store.row(JOB_SCHEDULE, id).is_some();
+        self.write(schedule_writes(id, fields, replaces, &self.jobs))
+            .await;
+    }
+}
+
+/// What makes a schedule, or puts it in the place of the one that is there.
+pub fn schedule_writes(id: &str, fields: &str, replaces: bool, jobs: &Jobs) -> Vec<Write> {
+    let Value::Map(map) = codec::decode(fields).unwrap() else {
+        panic!("fields are a map");
+    };
+    let now = jobs.queue().clock().now();
+    let mut writes = vec![Write::Schema(SchemaChange::EnsureCollection {
+        name: JOB_SCHEDULE.into(),
+        rules: Map::new(),
+    })];
+    for (name, value) in &map {
+        writes.push(Write::Schema(SchemaChange::EnsureField {
+            collection: JOB_SCHEDULE.into(),
+            field: FieldDef::new(&**name, FieldType::of(value).unwrap()),
+        }));
+    }
+    let write = |precondition, action| {
+        Write::Record(RecordWrite {
             collection: JOB_SCHEDULE.into(),
             id: id.into(),
-            precondition: Precondition::None,
-            action: Action::Create {
-                fields: map.into_iter().map(|(k, v)| (k.into(), v)).collect(),
-                acl: Acl::default(),
-            },
+            precondition,
+            action,
             at: now,
-        }));
-        writes.push(schedule_changed(id, now));
-        self.write(writes).await;
+        })
+    };
+    if replaces {
+        writes.push(write(Precondition::Exists, Action::Delete));
     }
+    let make = Action::Create {
+        fields: map.into_iter().map(|(k, v)| (k.into(), v)).collect(),
+        acl: Acl::default(),
+    };
+    writes.push(write(Precondition::Absent, make));
+    writes.push(schedule_changed(id, now));
+    writes
 }
 
 #[tokio::test(start_paused = true)]
