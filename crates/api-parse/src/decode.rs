@@ -18,7 +18,7 @@ pub use acl::acl;
 pub use aggregate::{Aggregate, aggregate};
 pub use fields::{create, operation, update};
 pub use filter::{filter, path};
-pub use options::{asked, find, get};
+pub use options::{asked, asked_find, find, get};
 pub use schema::{SchemaVerb, schema};
 pub use validator::{rate_rule, validator};
 pub use value::{plain, value};

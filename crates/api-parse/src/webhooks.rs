@@ -273,6 +273,11 @@ impl Wire for ParseWire {
                 value(fields.key("params"), params, self.files());
                 fields.text("functionName", name);
             }
+            What::Job(name, params, id) => {
+                value(fields.key("params"), params, self.files());
+                fields.text("jobName", name);
+                fields.text("jobId", id);
+            }
             What::Object(event) => self.object(&mut fields, event),
             What::Query(query) => self.query(&mut fields, EventKind::BeforeFind, query),
             What::Subscription(query) => {
@@ -298,7 +303,7 @@ impl Wire for ParseWire {
             return Ok(Reply::Nothing);
         };
         match (&invocation.what, success) {
-            (What::Function(..), result) => Ok(Reply::Value(plain(result))),
+            (What::Function(..) | What::Job(..), result) => Ok(Reply::Value(plain(result))),
             // Nothing in it is what code answers that has nothing to change.
             (What::Object(event), Json::Object(object))
                 if matches!(event.kind, EventKind::BeforeSave | EventKind::AfterEvent)

@@ -219,6 +219,27 @@ impl Functions {
     /// Calls a function; its result, if it has one. Errors: `ScriptFailed` (also for one that does not exist),
     /// `ValidationFailed`, `Overloaded`.
     pub async fn call(&self, call: &Call, name: &str, params: Map) -> Result<Option<Value>> {
+        self.run(call, name, params, None).await
+    }
+
+    /// Runs a function as a job, which is told the id of the run. Errors: as of [`Self::call`].
+    pub async fn call_as_job(
+        &self,
+        call: &Call,
+        name: &str,
+        params: Map,
+        run_id: &str,
+    ) -> Result<Option<Value>> {
+        self.run(call, name, params, Some(run_id)).await
+    }
+
+    async fn run(
+        &self,
+        call: &Call,
+        name: &str,
+        params: Map,
+        run_id: Option<&str>,
+    ) -> Result<Option<Value>> {
         let hook = self.inner.registry.load().function(name).cloned();
         let hook = hook.ok_or_else(|| errors::unknown_function(name))?;
         let user = self.inner.user(call).await?;
@@ -228,7 +249,10 @@ impl Functions {
             validator.check(&subject, &mut params)?;
         }
         let params = Value::Map(params);
-        let what = What::Function(name, &params);
+        let what = match run_id {
+            Some(id) => What::Job(name, &params, id),
+            None => What::Function(name, &params),
+        };
         let run = self
             .inner
             .run(&hook, call, what, user.as_ref(), &call.context);

@@ -10,6 +10,8 @@ use basalt_store::Record;
 pub enum What<'a> {
     /// A function, with its parameters.
     Function(&'a str, &'a Value),
+    /// A function that runs as a job, with its parameters and the id of the run.
+    Job(&'a str, &'a Value, &'a str),
     /// A trigger about one object.
     Object(&'a Event),
     /// A trigger before a query.

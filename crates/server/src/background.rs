@@ -87,7 +87,10 @@ impl JobCode for FunctionJobs {
             if let Some(ended) = code.await {
                 return ended.map_err(|error| error.message().to_owned());
             }
-            match self.functions.call(&call, &run.name, run.params).await {
+            let called = self
+                .functions
+                .call_as_job(&call, &run.name, run.params, &run.id);
+            match called.await {
                 Ok(Some(Value::String(text))) => Ok(Some(text)),
                 Ok(_) => Ok(None),
                 Err(error) => Err(error.message().to_owned()),

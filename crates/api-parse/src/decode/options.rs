@@ -81,6 +81,16 @@ pub fn asked(cx: &Cx<'_>, params: &Object<'_>, id: Option<&str>) -> Value {
     Value::Map(map)
 }
 
+/// The same of a query for many, with the number of objects that it gets at most.
+pub fn asked_find(cx: &Cx<'_>, params: &Object<'_>, limit: Option<u64>) -> Value {
+    let mut asked = asked(cx, params, None);
+    let limit = limit.unwrap_or(cx.limits.query_rows_default as u64);
+    if let (Value::Map(map), Ok(limit)) = (&mut asked, i64::try_from(limit)) {
+        map.insert("limit".to_owned(), Value::Int(limit));
+    }
+    asked
+}
+
 /// Decodes the options of a get.
 pub fn get(cx: &Cx<'_>, class: &str, params: &Object<'_>) -> Result<ObjectQuery> {
     if params.iter().any(|(key, _)| !GET_OPTIONS.contains(&key)) {

@@ -14,7 +14,8 @@ pub async fn find(req: &Req<'_>) -> Result<Reply> {
     let (class, params) = (req.class()?, req.params());
     let mut query = decode::find(&req.cx(), class, &params)?;
     if req.shows_queries(class) {
-        query.asked = Some(Arc::new(decode::asked(&req.cx(), &params, None)));
+        let asked = decode::asked_find(&req.cx(), &params, query.limit);
+        query.asked = Some(Arc::new(asked));
     }
     let keys = query.keys.clone();
     let page = req.app.data.find(req.call, query).await?;

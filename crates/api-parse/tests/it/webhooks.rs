@@ -398,7 +398,10 @@ async fn finds_and_deletes_have_triggers() {
     assert_eq!(titles, [json!("no 3"), json!("no 2")], "{found}");
     assert!(found["results"][0].get("n").is_none());
     let told = receiver.taken();
-    assert_eq!(told[0].body["query"], json!({"where": {"n": 1}}));
+    assert_eq!(
+        told[0].body["query"],
+        json!({"limit": 100, "where": {"n": 1}})
+    );
     assert_eq!(told[0].body["isGet"], json!(false));
 
     receiver.on("/delete", Answer::json(&json!({"error": "stays"})));

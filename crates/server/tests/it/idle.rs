@@ -11,6 +11,7 @@ use http::Method;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -117,7 +118,14 @@ async fn a_server_waits_for_apps_that_it_is_closing() {
     done(&server, "main", MASTER, "/hooks/functions", &hook).await;
     done(&server, "main", MASTER, "/jobs/j", "{}").await;
     let called = tokio::time::timeout(PATIENCE, listener.accept()).await;
-    let called = called.unwrap().unwrap();
+    let mut called = called.unwrap().unwrap();
+    let mut told = String::new();
+    while !told.contains(r#""jobName":"j""#) || !told.contains(r#""jobId":""#) {
+        let mut part = [0; 4_096];
+        let read = called.0.read(&mut part).await.unwrap();
+        assert_ne!(read, 0, "a job is told its name and its run: {told}");
+        told.push_str(&String::from_utf8_lossy(&part[..read]));
+    }
     // Another app takes its place, while its job runs on.
     let other = make(&server, "other").await;
     done(&server, "other", &other, "/classes/A", "{}").await;
