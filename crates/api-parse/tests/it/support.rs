@@ -111,10 +111,8 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         passwords: passwords(),
         id_length: settings.data.id_length,
     };
-    let guard = Arc::new(SystemGuard::new(
-        guard_deps,
-        basalt_identity::Options::default(),
-    ));
+    let guard = SystemGuard::new(guard_deps, basalt_identity::Options::default());
+    let guard = Arc::new(guard);
     let limits = settings.options.limits.clone();
     let wire = ParseWire::new(APP, &settings.options.public_url, limits, clock.clone());
     let outside = OutsideOptions {
