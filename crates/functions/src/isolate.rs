@@ -132,6 +132,8 @@ pub(crate) struct Answered {
     pub context: Vec<u8>,
 }
 
+/// How often a run looks for another worker when its own takes it no more.
+const RETRIES: usize = 3;
 /// A worker that lived this long was started well.
 const SETTLED: Duration = Duration::from_secs(10);
 /// The longest pause before a worker is started again.
@@ -226,15 +228,15 @@ impl Isolates {
             "job" => format!("job:{}", task.name),
             kind => format!("{kind}:{}", task.name),
         };
-        let link = inner.link().await;
+        let first = inner.link().await;
         let begun = inner.deps.clock.monotonic();
         let mut run = Run {
             name: title,
             queue: begun.since(asked),
             ..Run::default()
         };
-        let result = match link {
-            Ok(link) => self.on(&link, call, task, &mut run).await,
+        let result = match first {
+            Ok(link) => self.on(link, call, task, &mut run).await,
             Err(error) => Err(error),
         };
         run.time = inner.deps.clock.monotonic().since(begun);
@@ -250,7 +252,7 @@ impl Isolates {
 
     async fn on(
         &self,
-        link: &Arc<Link>,
+        mut link: Arc<Link>,
         call: &Call,
         task: Task<'_>,
         run: &mut Run,
@@ -259,9 +261,18 @@ impl Isolates {
         let mut inside = call.clone();
         inside.depth += 1;
         run.bytes_in = task.request.len();
-        let (id, answer) = link.invoke(inside, &task, time_max)?;
+        // Another version may take over, or the worker end, while this one was on its way there.
+        let mut begun = link.invoke(inside.clone(), &task, time_max);
+        for _ in 0..RETRIES {
+            if begun.is_some() {
+                break;
+            }
+            link = self.inner.link().await?;
+            begun = link.invoke(inside.clone(), &task, time_max);
+        }
+        let (id, answer) = begun.ok_or_else(errors::code_crashed)?;
         // Whoever stops waiting has it cancelled.
-        let waiting = link::Waiting::new(link, id);
+        let waiting = link::Waiting::new(&link, id);
         let Ok(answer) = tokio::time::timeout(time_max, answer).await else {
             return Err(errors::code_slow());
         };

@@ -3,9 +3,8 @@
 pub(super) use basalt_sandbox::frame::Order;
 
 use super::{Backend, Task};
-use crate::errors;
 use crate::log::{Level, Logs};
-use basalt_base::{Clock, Map, Monotonic, Result, Value};
+use basalt_base::{Clock, Map, Monotonic, Value};
 use basalt_data::Call;
 use basalt_sandbox::Jail;
 use basalt_sandbox::frame::{Decoder, Outcome, Word};
@@ -79,6 +78,8 @@ pub(super) struct Link {
     jail: OnceLock<Jail>,
     dead: AtomicBool,
     retired: AtomicBool,
+    /// Retired, and nobody waits for it: it takes nothing any more.
+    sealed: AtomicBool,
     ended: Notify,
 }
 
@@ -105,6 +106,7 @@ impl Link {
             jail: OnceLock::new(),
             dead: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            sealed: AtomicBool::new(false),
             ended: Notify::new(),
         });
         tokio::spawn(Arc::clone(&link).read(loading));
@@ -139,39 +141,46 @@ impl Link {
         self.pending.lock().remove(&0);
     }
 
+    /// Whether the worker still takes it.
     fn admit(
         &self,
         id: u64,
         call: Call,
         time_max: Duration,
         answer: Option<oneshot::Sender<Done>>,
-    ) {
+    ) -> bool {
         let pending = Pending {
             answer,
             call: Arc::new(call),
             until: self.deps.clock.monotonic().after(time_max),
             asks: Arc::new(Semaphore::new(ASKS_AT_ONCE)),
         };
-        self.pending.lock().insert(id, pending);
+        let mut all = self.pending.lock();
+        // Asked while holding the lock: whoever ends the worker does it the other way around.
+        if self.sealed.load(Ordering::Acquire) || self.is_dead() {
+            return false;
+        }
+        all.insert(id, pending);
+        drop(all);
         self.busy.notify_one();
+        true
     }
 
-    /// Begins a run; its number, and where its answer comes. Errors: the worker is gone.
+    /// Begins a run; its number, and where its answer comes. `None` when the worker takes none any
+    /// more; then it has not begun.
     pub fn invoke(
         &self,
         call: Call,
         task: &Task<'_>,
         time_max: Duration,
-    ) -> Result<(u64, oneshot::Receiver<Done>)> {
+    ) -> Option<(u64, oneshot::Receiver<Done>)> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, receiver) = oneshot::channel();
-        self.admit(id, call, time_max, Some(answer));
-        self.send(&super::invoke(id, task, time_max));
-        if self.is_dead() {
-            self.pending.lock().remove(&id);
-            return Err(errors::code_crashed());
+        if !self.admit(id, call, time_max, Some(answer)) {
+            return None;
         }
-        Ok((id, receiver))
+        self.send(&super::invoke(id, task, time_max));
+        Some((id, receiver))
     }
 
     /// Sends an order, or keeps it until the worker reads on.
@@ -396,7 +405,13 @@ impl Link {
     }
 
     fn end_if_retired(&self) {
-        if self.retired.load(Ordering::Acquire) && self.pending.lock().is_empty() {
+        if !self.retired.load(Ordering::Acquire) {
+            return;
+        }
+        let pending = self.pending.lock();
+        if pending.is_empty() {
+            self.sealed.store(true, Ordering::Release);
+            drop(pending);
             self.kill("another version took over");
         }
     }
