@@ -296,7 +296,9 @@ impl Hash for Value {
             Self::Geo(point) => (8_u8, point.bits()).hash(state),
             Self::Polygon(corners) => {
                 (9_u8, corners.len()).hash(state);
-                corners.iter().for_each(|point| point.bits().hash(state));
+                for point in corners {
+                    point.bits().hash(state);
+                }
             }
             Self::Reference(reference) => (10_u8, reference).hash(state),
             Self::File(file) => (11_u8, &file.name).hash(state),
