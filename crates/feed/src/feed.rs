@@ -246,8 +246,12 @@ impl Shared {
             match self.store.changes(at, READ_MAX).await? {
                 Some(changes) if !changes.is_empty() => {
                     let mut ring = self.ring.lock();
+                    // What was committed a moment after the position was read comes with the next
+                    // look: it must not seem as if positions went back then.
                     for change in changes {
-                        ring.push(change);
+                        if change.position <= position {
+                            ring.push(change);
+                        }
                     }
                     if ring.at() >= position {
                         break;

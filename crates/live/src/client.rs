@@ -103,6 +103,8 @@ impl Client {
         pending.plan()?;
         shared.deps.feed.look().await?;
         let now = shared.deps.data.deps().store.position();
+        // The log may be read a moment before the store says that it has grown.
+        let now = now.max(Position(shared.stats.position.load(Ordering::Acquire)));
         pending.start = now;
         if let From::After(position) = new.from {
             if position > now {

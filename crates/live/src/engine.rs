@@ -284,6 +284,7 @@ impl Task {
         }
         let changes = feed.subscribe_from_now();
         self.at = changes.position();
+        self.stats.position.store(self.at.0, Ordering::Release);
         changes
     }
 
@@ -382,10 +383,12 @@ impl Task {
                     self.registry.mark(&affected);
                 }
                 add(&self.stats.changes_total, 1);
+                self.stats.position.store(self.at.0, Ordering::Release);
             }
             Event::Catalogue(_) => self.rebuild_outdated(),
             Event::Missed(position) => {
                 self.at = position;
+                self.stats.position.store(position.0, Ordering::Release);
                 self.deps.rights.forget_all();
                 self.registry.mark(&Affected::Everybody);
                 self.registry.missed(position);

@@ -23,8 +23,6 @@ mod outbox;
 mod registry;
 mod seat;
 mod stats;
-#[cfg(test)]
-mod tests;
 
 /// The change feed that the engine follows.
 pub use basalt_feed::{Feed, FeedOptions};

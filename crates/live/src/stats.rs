@@ -13,6 +13,8 @@ pub(crate) struct Stats {
     pub encoded_total: AtomicU64,
     pub cut_total: AtomicU64,
     pub resumed_total: AtomicU64,
+    /// The last change that was told.
+    pub position: AtomicU64,
 }
 
 /// How one app's live queries are doing.
@@ -34,6 +36,8 @@ pub struct StatsView {
     pub cut_total: u64,
     /// Subscriptions that went on from an earlier position.
     pub resumed_total: u64,
+    /// The last change that was told; of no meaning while nobody is connected.
+    pub position: u64,
 }
 
 impl Stats {
@@ -47,6 +51,7 @@ impl Stats {
             encoded_total: self.encoded_total.load(Ordering::Relaxed),
             cut_total: self.cut_total.load(Ordering::Relaxed),
             resumed_total: self.resumed_total.load(Ordering::Relaxed),
+            position: self.position.load(Ordering::Acquire),
         }
     }
 }
