@@ -44,6 +44,8 @@ export class ResumingQuery extends EventEmitter {
       case 'subscribed':
         this.isReady();
         break;
+      case 'position':
+        break;
       case 'resync':
         this.emit('resync', message);
         break;

@@ -59,6 +59,11 @@ impl Client {
         &self.outbox
     }
 
+    /// Up to where everything was put into the outbox. To be read before that is emptied.
+    pub fn position(&self) -> Position {
+        Position(self.live.shared.stats.position.load(Ordering::Acquire))
+    }
+
     /// The rights of a caller now. Errors: `InvalidSession`, those of the store.
     pub async fn standing(&self, who: &Who) -> Result<Standing> {
         self.live.shared.deps.rights.resolve(who).await

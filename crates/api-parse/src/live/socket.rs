@@ -214,9 +214,9 @@ impl Connected<'_> {
                     }
                     alive = false;
                     ping_at = Instant::now() + every;
-                    match timeout(WRITE_TIME_MAX, self.conn.socket.ping()).await {
-                        Ok(Ok(())) => continue,
-                        _ => return slow(),
+                    match Box::pin(self.beat()).await {
+                        Ok(()) => continue,
+                        Err(end) => return end,
                     }
                 }
                 _ = self.conn.opened.place.stop.changed() => return stopping(),
@@ -237,6 +237,20 @@ impl Connected<'_> {
                 Err(end) => return end,
             }
         }
+    }
+
+    /// Asks for a sign of life. Who knows of positions is told how far it is, so that it can go on
+    /// from there though nothing happened for long.
+    async fn beat(&mut self) -> Flow {
+        if self.session.subs.values().any(|sub| sub.resumable) {
+            let position = self.session.client.position();
+            self.drain().await?;
+            let position = self.session.position(position);
+            let text = self.session.head.told("position", None, Some(&position));
+            self.conn.push(text).await?;
+        }
+        let pinged = timeout(WRITE_TIME_MAX, self.conn.socket.ping()).await;
+        pinged.map_err(|_| slow())?.map_err(End::from)
     }
 
     /// Writes everything that waits.

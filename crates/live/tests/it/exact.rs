@@ -111,6 +111,17 @@ impl Ear {
         self.listen();
     }
 
+    /// Goes away, with the position up to which it was told. From an older one it would be told
+    /// again what it could not see then and can see now.
+    fn leave(&mut self) {
+        let position = self.client.as_ref().map(Client::position);
+        self.listen();
+        self.client = None;
+        if let Some(position) = position {
+            self.position = self.position.max(position.0);
+        }
+    }
+
     fn listen(&mut self) {
         if let Some(client) = &self.client {
             for line in take(client) {
@@ -277,8 +288,7 @@ impl Play {
                 for ear in &mut self.ears {
                     if self.world.dice.roll(4) == 0 {
                         // In the middle of whatever is under way.
-                        ear.listen();
-                        ear.client = None;
+                        ear.leave();
                     }
                 }
             }
@@ -306,10 +316,10 @@ impl Play {
                 (0..heard.len().max(expected.len())).find(|at| heard.get(*at) != expected.get(*at));
             if let Some(at) = first {
                 panic!(
-                    "seed {seed}, {:?}: at {at}\n heard {:?}\n not   {:?}",
+                    "seed {seed}, {:?}: at {at}\n heard {:#?}\n not {:#?}",
                     ear.listener,
-                    heard.get(at),
-                    expected.get(at)
+                    &heard[at.saturating_sub(2)..heard.len().min(at + 3)],
+                    &expected[at.saturating_sub(2)..expected.len().min(at + 3)]
                 );
             }
             told += heard.len();
