@@ -81,6 +81,26 @@ impl ParseWire {
         plain_map(fields.key("context"), invocation.context, self.files());
     }
 
+    /// A connection, or an event on its way to a subscriber.
+    fn live(&self, fields: &mut Fields<'_>, event: &Event, call: &Call) {
+        if event.kind == EventKind::BeforeConnect {
+            fields.text("triggerName", trigger_name(event.kind));
+            fields.text("event", "connect");
+            for (name, count) in &event.object.fields {
+                value(fields.key(name), count, self.files());
+            }
+        } else {
+            self.object(fields, event);
+            if let Some(name) = event.context.get("event").and_then(Value::as_str) {
+                fields.text("event", name);
+            }
+        }
+        fields.raw("useMasterKey", bool(call.principal.writes_everything()));
+        if let Some(token) = &call.session_token {
+            fields.text("sessionToken", token.expose());
+        }
+    }
+
     fn object(&self, fields: &mut Fields<'_>, event: &Event) {
         fields.text("triggerName", trigger_name(event.kind));
         let config = &*event.collection == CONFIG;
@@ -277,6 +297,11 @@ impl Wire for ParseWire {
                 value(fields.key("params"), params, self.files());
                 fields.text("jobName", name);
                 fields.text("jobId", id);
+            }
+            What::Object(event)
+                if matches!(event.kind, EventKind::BeforeConnect | EventKind::AfterEvent) =>
+            {
+                self.live(&mut fields, event, invocation.call);
             }
             What::Object(event) => self.object(&mut fields, event),
             What::Query(query) => self.query(&mut fields, EventKind::BeforeFind, query),

@@ -35,7 +35,7 @@ pub async fn two(buses: [Arc<dyn Bus>; 2], change: impl Fn(&mut Settings)) -> Tw
 }
 
 /// Two nodes over one PostgreSQL; `None` where there is none, which fails in CI.
-async fn over_postgres(buses: [Arc<dyn Bus>; 2]) -> Option<Two> {
+pub async fn over_postgres(buses: [Arc<dyn Bus>; 2]) -> Option<Two> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     #[expect(clippy::disallowed_methods, reason = "it is the script's, no setting")]
     let Ok(url) = std::env::var("BASALT_TEST_POSTGRES_URL") else {
@@ -89,12 +89,12 @@ pub fn no_bus() -> [Arc<dyn Bus>; 2] {
     [LocalBus::new(), LocalBus::new()]
 }
 
-fn one_bus() -> [Arc<dyn Bus>; 2] {
+pub fn one_bus() -> [Arc<dyn Bus>; 2] {
     let bus = LocalBus::new();
     [bus.clone(), bus]
 }
 
-async fn over_nats(nats: &Nats) -> [Arc<dyn Bus>; 2] {
+pub async fn over_nats(nats: &Nats) -> [Arc<dyn Bus>; 2] {
     let options = NatsOptions {
         url: Secret::new(nats.url()),
         token: None,

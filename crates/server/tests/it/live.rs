@@ -359,3 +359,45 @@ async fn e18_frames_that_are_too_much_close_the_socket() {
     assert_eq!(socket.hear().await.unwrap()["op"], "create");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn k31_a_crowd_that_comes_at_once_is_served() {
+    let server = server().await;
+    let come = async || {
+        let mut socket = Socket::connect(&server, json!({})).await;
+        socket.subscribe(1, "A", json!({})).await;
+        socket
+    };
+    let crowd = (0..200).map(|_| come());
+    let mut sockets = futures_util::future::join_all(crowd).await;
+    create(&server, "A", json!({ "n": 7 })).await;
+    for socket in &mut sockets {
+        socket.expect(&[(1, "create", 7)]).await;
+    }
+    drop(sockets);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a02_tokens_and_secrets_of_users_are_in_no_event() {
+    let server = server().await;
+    let master = json!({ "masterKey": crate::server::MASTER });
+    let mut all = Socket::connect(&server, master).await;
+    all.subscribe(1, "_User", json!({})).await;
+    all.subscribe(2, "_Session", json!({})).await;
+    let (_, token) = sign_up(&server, "ann").await;
+    let events = [all.hear().await.unwrap(), all.hear().await.unwrap()];
+    for event in events {
+        let text = event.to_string();
+        assert_eq!(event["op"], "create", "{text}");
+        assert!(
+            !text.contains(&token) && !text.contains("sessionToken"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("_hashed_password") && !text.contains("argon2"),
+            "{text}"
+        );
+    }
+    server.stop().await;
+}

@@ -11,6 +11,7 @@ mod durable;
 mod idle;
 mod keys;
 mod live;
+mod live_nodes;
 mod nats;
 mod operate;
 mod queues;
