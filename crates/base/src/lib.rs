@@ -23,7 +23,7 @@ pub use error::{Error, Kind, Reason, Result};
 pub use ids::{AppId, object_id, token_hex};
 pub use limits::Limits;
 pub use members::Members;
-pub use network::Network;
+pub use network::{Network, caller_network};
 pub use rng::{OsRng, Rng, SeededRng};
 pub use secret::Secret;
 pub use text::{Digits, plain_len};

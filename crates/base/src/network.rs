@@ -4,6 +4,15 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+/// What counts as one caller: whoever has an IPv6 address has the 2^64 addresses around it, and an
+/// IPv4 address within IPv6 is that IPv4 address.
+pub fn caller_network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & (u128::MAX << 64)).into()),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
 /// An address range: all addresses that share the first `prefix` bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {

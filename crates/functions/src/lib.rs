@@ -32,7 +32,7 @@ pub use hook::{Hook, NewHook, On};
 pub use invocation::{Invocation, Reply, What, Wire};
 pub use isolate::{Backend, IsolateDeps, IsolateOptions, Isolates, Prepared, Run, Sums, WORKER};
 pub use log::{Level, LogOptions, LogQuery, LogStore, Logs, Tail};
-pub use names::{trigger, trigger_name};
+pub use names::{other_spelling, trigger, trigger_name};
 pub use outside::{Fetch, Fetched, Outside, OutsideOptions, Resolver, SystemResolver};
 pub use rate::{Methods, Pattern, RateLimits, RateRequest, RateRule, Zone};
 pub use rows::COLLECTION as HOOKS_COLLECTION;

@@ -4,7 +4,8 @@ mod pattern;
 
 pub use pattern::Pattern;
 
-use basalt_base::{Clock, Error, Monotonic, Reason, Result};
+use crate::names;
+use basalt_base::{Clock, Error, Monotonic, Reason, Result, caller_network};
 use fancy_regex::Regex;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -14,6 +15,10 @@ use std::time::Duration;
 
 /// Most keys that are counted at once; further ones share one count.
 const KEYS_MAX: usize = 100_000;
+
+/// How long to wait after looking for windows that ended before doing so again: looking at all of
+/// them takes milliseconds.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// What requests are counted together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,7 +121,31 @@ struct Window {
 /// The rules of an app and what they have counted.
 pub struct RateLimits {
     clock: Arc<dyn Clock>,
-    windows: Mutex<HashMap<(usize, Box<str>), Window>>,
+    windows: Mutex<Windows>,
+}
+
+#[derive(Default)]
+struct Windows {
+    by_key: HashMap<(usize, Box<str>), Window>,
+    /// Not to be gone through before.
+    next_sweep: Option<Monotonic>,
+    #[cfg(test)]
+    sweeps: usize,
+}
+
+impl Windows {
+    /// Makes room, if there is need and it is time to try.
+    fn sweep(&mut self, now: Monotonic) {
+        if self.next_sweep.is_some_and(|at| now < at) {
+            return;
+        }
+        self.by_key.retain(|_, window| window.ends > now);
+        self.next_sweep = Some(now.after(SWEEP_PAUSE));
+        #[cfg(test)]
+        {
+            self.sweeps += 1;
+        }
+    }
 }
 
 impl RateLimits {
@@ -143,13 +172,13 @@ impl RateLimits {
         let now = self.clock.monotonic();
         let mut windows = self.windows.lock();
         let mut key = (at, rule.zone.key(request));
-        if windows.len() >= KEYS_MAX && !windows.contains_key(&key) {
-            windows.retain(|_, window| window.ends > now);
-            if windows.len() >= KEYS_MAX {
+        if windows.by_key.len() >= KEYS_MAX && !windows.by_key.contains_key(&key) {
+            windows.sweep(now);
+            if windows.by_key.len() >= KEYS_MAX {
                 key.1 = "…".into();
             }
         }
-        let window = windows.entry(key).or_insert(Window {
+        let window = windows.by_key.entry(key).or_insert(Window {
             hits: 0,
             ends: now.after(rule.window),
         });
@@ -171,8 +200,10 @@ impl RateRule {
             return false;
         }
         let outer = request.outer_method.is_some_and(|m| self.methods.take(m));
-        (outer || self.methods.take(request.method))
-            && self.path.as_ref().is_none_or(|p| p.matches(request.path))
+        let other = names::other_spelling(request.path);
+        let paths = [Some(request.path), other.as_deref()];
+        let is_path = |p: &Pattern| paths.into_iter().flatten().any(|path| p.matches(path));
+        (outer || self.methods.take(request.method)) && self.path.as_ref().is_none_or(is_path)
     }
 }
 
@@ -185,7 +216,7 @@ impl Zone {
             Self::Session => request.session.map(|session| format!("s:{session}")),
         };
         let ip = || match request.ip {
-            Some(ip) => format!("ip:{ip}"),
+            Some(ip) => format!("ip:{}", caller_network(ip)),
             None => "ip:".to_owned(),
         };
         known.unwrap_or_else(ip).into()
@@ -238,6 +269,71 @@ mod tests {
         assert!(check(&other));
         clock.advance(Duration::from_secs(10));
         assert!(check(&one));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_caller() {
+        let limits = RateLimits::new(Arc::new(ManualClock::at(1)));
+        let rules = [rule("/x", 2)];
+        let check = |ip: &str| {
+            let ip = Some(ip.parse().unwrap());
+            limits
+                .check(
+                    &rules,
+                    &RateRequest {
+                        ip,
+                        ..request("/x")
+                    },
+                )
+                .is_ok()
+        };
+        assert!(check("2001:db8::1") && check("2001:db8::2") && !check("2001:db8::3"));
+        assert!(check("2001:db8:0:1::1"));
+        assert!(check("1.2.3.4") && check("::ffff:1.2.3.4") && !check("1.2.3.4"));
+    }
+
+    #[test]
+    fn both_spellings_of_a_path_are_one() {
+        for (pattern, one, other) in [
+            ("/users{/*path}", "/users", "/classes/_User"),
+            ("/users{/*path}", "/users/abc", "/classes/_User/abc"),
+            ("/classes/_User{/*path}", "/classes/_User/abc", "/users/abc"),
+            ("/sessions{/*path}", "/sessions/a", "/classes/_Session/a"),
+            ("/roles{/*path}", "/roles", "/classes/_Role"),
+            ("/installations", "/installations", "/classes/_Installation"),
+        ] {
+            let limits = RateLimits::new(Arc::new(ManualClock::at(1)));
+            let rules = [rule(pattern, 1)];
+            let check = |path: &str| limits.check(&rules, &request(path)).is_ok();
+            assert!(check(one) && !check(other), "{pattern} {other}");
+            assert!(check("/classes/_Users") && check("/usersx"), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_full_table_is_not_gone_through_for_every_request() {
+        let clock = Arc::new(ManualClock::at(1));
+        let limits = RateLimits::new(clock.clone());
+        let rules = [rule("/x", 1_000_000)];
+        let from = |n: u32| {
+            let ip = Some(IpAddr::V4(n.into()));
+            limits
+                .check(
+                    &rules,
+                    &RateRequest {
+                        ip,
+                        ..request("/x")
+                    },
+                )
+                .unwrap();
+        };
+        (0..KEYS_MAX as u32 + 500).for_each(from);
+        assert_eq!(limits.windows.lock().sweeps, 1);
+        clock.advance(Duration::from_secs(10));
+        (500_000..500_010).for_each(from);
+        let windows = limits.windows.lock();
+        assert_eq!(windows.sweeps, 2);
+        assert!(windows.by_key.len() < 20, "{}", windows.by_key.len());
     }
 
     #[test]

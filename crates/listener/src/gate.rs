@@ -1,6 +1,7 @@
 //! How many connections there may be.
 
 use crate::stats::{Stats, bump};
+use basalt_base::caller_network;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -45,7 +46,7 @@ impl Gate {
     /// A place for a connection of this address; addresses that are `exempt` are counted in total
     /// only.
     pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr, exempt: bool) -> Option<Place> {
-        let ip = (!exempt).then(|| bucket(ip));
+        let ip = (!exempt).then(|| caller_network(ip));
         let mut open = self.open.lock();
         if open.total >= self.total_max {
             bump(&self.stats.refused_total);
@@ -67,14 +68,6 @@ impl Gate {
             ip,
             lingers: false,
         })
-    }
-}
-
-/// Whoever has an IPv6 address has the 2^64 addresses around it.
-fn bucket(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & (u128::MAX << 64)).into()),
-        ip @ IpAddr::V4(_) => ip,
     }
 }
 

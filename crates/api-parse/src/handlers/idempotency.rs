@@ -3,7 +3,8 @@
 use crate::decode::fail;
 use crate::request::Req;
 use basalt_base::{Reason, Result, Timestamp, Value};
-use basalt_data::{BatchStep, Call, Create, Delete, FieldChange, ObjectQuery, Where};
+use basalt_data::{BatchStep, Call, Create, Delete, FieldChange, ObjectQuery, Rank, Where};
+use basalt_functions::other_spelling;
 use basalt_store::{Path, Pattern, PatternOptions, Test};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,9 @@ const SWEEP_MAX: u64 = 20;
 
 /// Claims the request's id, where it has one that counts. Errors: `DuplicateRequest`.
 pub async fn claim(req: &Req<'_>) -> Result<()> {
-    let Some(id) = req.request_id.filter(|_| counts(req)) else {
+    // What the read-only key asks for is refused: nothing is to be written in its name before.
+    let reads_only = req.call.principal.rank == Rank::ReadOnlyMaster;
+    let Some(id) = req.request_id.filter(|_| !reads_only && counts(req)) else {
         return Ok(());
     };
     let call = req.call.as_master();
@@ -38,6 +41,8 @@ pub async fn claim(req: &Req<'_>) -> Result<()> {
 /// Whether ids count on this path. Patterns match from the path's beginning.
 fn counts(req: &Req<'_>) -> bool {
     let limit = req.app.options.limits.regex_bytes_max;
+    // Without the slash in front, as the path is here.
+    let other = other_spelling(&format!("/{}", req.path)).map(|path| path[1..].to_owned());
     req.app.options.idempotency_paths.iter().any(|source| {
         let anchored = if source.starts_with('^') {
             source.clone()
@@ -45,7 +50,13 @@ fn counts(req: &Req<'_>) -> bool {
             format!("^(?:{source})")
         };
         Pattern::new(&anchored, PatternOptions::default(), limit)
-            .and_then(|pattern| pattern.is_match(req.path))
+            .and_then(|pattern| {
+                let here = pattern.is_match(req.path)?;
+                Ok(here
+                    || other
+                        .as_deref()
+                        .map_or(Ok(false), |path| pattern.is_match(path))?)
+            })
             .unwrap_or(false)
     })
 }
