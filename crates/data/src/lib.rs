@@ -40,6 +40,7 @@ pub use objects::{
     Updated,
 };
 pub use query::{Include, ObjectQuery, Where};
+pub use read::SUBQUERIES_MAX;
 pub use read::{Look, Watch};
 pub use rules::{FieldRule, PermissionSet, Rules};
 pub use schema::{IndexChange, SchemaChangeRequest, SchemaField, SchemaView};

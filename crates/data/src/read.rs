@@ -11,6 +11,7 @@ mod translate;
 mod watch;
 
 pub(crate) use aggregate::{aggregate, distinct};
+pub use limits::SUBQUERIES_MAX;
 pub(crate) use watch::watch;
 pub use watch::{Look, Watch};
 

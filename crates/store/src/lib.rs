@@ -37,7 +37,7 @@ pub use lease::{
     Fence, LEASE_NAME_BYTES_MAX, Lease, LeaseView, Leases, NoLeases, check_lease, lease_lost,
 };
 pub use node::{NoNodes, Node, NodeView, Nodes};
-pub use pattern::{Pattern, PatternOptions};
+pub use pattern::{PATTERNS_MAX, Pattern, PatternOptions};
 pub use query::{Found, Position, Projection, Query, ReadOptions, Sort, SortKey};
 pub use record::{ACL_ENTRIES_MAX, Access, Acl, AclEntry, Principals, Record};
 pub use seam::{

@@ -16,6 +16,9 @@ const BACKTRACK_MAX: usize = 50_000;
 const PROGRAM_BYTES_MAX: usize = 4 * 1024 * 1024;
 const CACHE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Most patterns of one query.
+pub const PATTERNS_MAX: usize = 50;
+
 /// Which options a pattern was given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PatternOptions {
@@ -74,6 +77,22 @@ impl Pattern {
     /// Fails with [`Reason::InvalidQuery`] on bad syntax and with [`Reason::QueryTooComplex`] when
     /// the pattern or its compiled form is too large. Messages never hold the pattern.
     pub fn new(source: &str, options: PatternOptions, max_bytes: usize) -> Result<Self> {
+        Self::one_of_many(source, options, max_bytes, 0)
+    }
+
+    /// The same for a query's pattern after `earlier` others: later ones may become less large, so
+    /// that all of a query together stay within some 18 MiB. Errors: also `QueryTooComplex` for more
+    /// than [`PATTERNS_MAX`].
+    pub fn one_of_many(
+        source: &str,
+        options: PatternOptions,
+        max_bytes: usize,
+        earlier: usize,
+    ) -> Result<Self> {
+        if earlier >= PATTERNS_MAX {
+            let message = "The query has too many regular expressions.";
+            return Err(Error::new(Reason::QueryTooComplex, message));
+        }
         if source.len() > max_bytes {
             let message = format!("A regular expression is longer than {max_bytes} bytes.");
             return Err(Error::new(Reason::QueryTooComplex, message));
@@ -81,7 +100,10 @@ impl Pattern {
         let prefix = literal::prefix(source, options);
         let engine = match &prefix {
             Some(prefix) if prefix.is_whole => Engine::Prefix,
-            _ => Engine::Regex(Arc::new(compile(source, options)?)),
+            _ => {
+                let program_bytes_max = PROGRAM_BYTES_MAX / (earlier + 1);
+                Engine::Regex(Arc::new(compile(source, options, program_bytes_max)?))
+            }
         };
         Ok(Self {
             source: source.into(),
@@ -146,14 +168,18 @@ impl std::fmt::Debug for Pattern {
     }
 }
 
-fn compile(source: &str, options: PatternOptions) -> Result<fancy_regex::Regex> {
+fn compile(
+    source: &str,
+    options: PatternOptions,
+    program_bytes_max: usize,
+) -> Result<fancy_regex::Regex> {
     let translated = translate::translate(source, options.extended);
     fancy_regex::RegexBuilder::new(&translated)
         .case_insensitive(options.ignore_case)
         .multi_line(options.multi_line)
         .dot_matches_new_line(options.dot_all)
         .backtrack_limit(BACKTRACK_MAX)
-        .delegate_size_limit(PROGRAM_BYTES_MAX)
+        .delegate_size_limit(program_bytes_max)
         .delegate_dfa_size_limit(CACHE_BYTES_MAX)
         .build()
         .map_err(|cause| {

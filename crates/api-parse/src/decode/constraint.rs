@@ -217,7 +217,7 @@ fn list(
 }
 
 /// `$all`: values, or patterns for their beginnings.
-fn every(decoder: &Decoder<'_>, path: &Path, json: &Json<'_>) -> Result<Test> {
+fn every(decoder: &mut Decoder<'_>, path: &Path, json: &Json<'_>) -> Result<Test> {
     let items = json.as_array().ok_or_else(|| bad_json("bad $all value"))?;
     let pattern = |item: &Json<'_>| item.as_object().is_some_and(|o| o.get("$regex").is_some());
     if !items.iter().any(pattern) {
@@ -261,7 +261,7 @@ fn bad_options(json: &Json<'_>) -> Error {
 }
 
 fn regex(
-    decoder: &Decoder<'_>,
+    decoder: &mut Decoder<'_>,
     json: &Json<'_>,
     options: Option<&Json<'_>>,
 ) -> Result<Arc<Pattern>> {
@@ -282,7 +282,9 @@ fn regex(
         }
         Some(other) => return Err(bad_options(other)),
     };
-    let pattern = Pattern::new(source, options, decoder.cx.limits.regex_bytes_max)?;
+    let bytes_max = decoder.cx.limits.regex_bytes_max;
+    let pattern = Pattern::one_of_many(source, options, bytes_max, decoder.patterns)?;
+    decoder.patterns += 1;
     Ok(Arc::new(pattern))
 }
 

@@ -6,7 +6,7 @@ use super::value::pointer;
 use super::{Cx, class_name, fail, is_internal_name, is_name};
 use crate::json::{Json, Object};
 use basalt_base::{Error, GeoPoint, Reason, Result};
-use basalt_data::{ObjectQuery, Rank, Where};
+use basalt_data::{ObjectQuery, Rank, SUBQUERIES_MAX, Where};
 use basalt_store::{FieldRef, Path, Sort, SortKey, Test};
 
 /// A decoded `where`.
@@ -23,8 +23,10 @@ pub struct Filtered {
 pub fn filter(cx: &Cx<'_>, json: &Json<'_>) -> Result<Filtered> {
     let mut decoder = Decoder {
         cx: *cx,
+        patterns: 0,
         nodes: 0,
         subqueries: 0,
+        asked: 0,
         near: None,
     };
     let filter = decoder.root(json)?;
@@ -38,8 +40,13 @@ pub fn filter(cx: &Cx<'_>, json: &Json<'_>) -> Result<Filtered> {
 pub(super) struct Decoder<'c> {
     /// The surroundings.
     pub cx: Cx<'c>,
+    /// How many patterns there were.
+    pub patterns: usize,
     nodes: usize,
+    /// How deep in sub-queries this is.
     subqueries: usize,
+    /// How many sub-queries there were.
+    asked: usize,
     near: Option<Sort>,
 }
 
@@ -145,6 +152,10 @@ impl Decoder<'_> {
         let filter = object.get("where").unwrap_or(&Json::Null);
         if !matches!(filter, Json::Object(_) | Json::Null) {
             return Err(bad());
+        }
+        self.asked += 1;
+        if self.asked > SUBQUERIES_MAX {
+            return Err(too_complex("The query has too many sub-queries."));
         }
         self.subqueries += 1;
         if self.subqueries > self.cx.limits.subquery_depth_max {

@@ -1,6 +1,6 @@
 //! What one request may ask, through the front door: each refusal comes before the work.
 
-use super::support::{check, encoded, make, send, world};
+use super::support::{APP, LOCAL, MASTER, check, encoded, make, raw, send, world, world_with};
 
 /// `o` and then this many steps below it.
 fn steps(count: usize) -> String {
@@ -123,4 +123,69 @@ async fn an_acl_has_a_thousand_entries_at_most() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_query_has_fifty_patterns_and_a_hundred_sub_queries_at_most() {
+    let world = world().await;
+    make(&world, "", "Thing", r#"{"name":"a1"}"#).await;
+    let some = |count: usize, clause: &dyn Fn(usize) -> String| {
+        let clauses: Vec<String> = (0..count).map(clause).collect();
+        format!(
+            r#"{{"where":{{"$or":[{}]}},"_method":"GET"}}"#,
+            clauses.join(",")
+        )
+    };
+    let pattern = |n: usize| format!(r#"{{"name":{{"$regex":"[a-z]{n}$"}}}}"#);
+    let every = |n: usize| format!(r#"{{"name":{{"$all":[{{"$regex":"^x{n}"}}]}}}}"#);
+    let query =
+        |n: usize| format!(r#"{{"p":{{"$inQuery":{{"className":"Thing","where":{{"n":{n}}}}}}}}}"#);
+    let select = |n: usize| {
+        format!(
+            r#"{{"p":{{"$select":{{"query":{{"className":"Thing","where":{{"n":{n}}}}},"key":"n"}}}}}}"#
+        )
+    };
+    let patterns = (50, "too many regular expressions");
+    let queries = (100, "too many sub-queries");
+    let table: [((usize, &str), &dyn Fn(usize) -> String); 4] = [
+        (patterns, &pattern),
+        (patterns, &every),
+        (queries, &query),
+        (queries, &select),
+    ];
+    for ((most, message), clause) in table {
+        let (most, more) = (some(most, clause), some(most + 1, clause));
+        let far_more = some(3_000, clause);
+        check(
+            &world,
+            &[
+                ("", "POST", "/classes/Thing", &most, 200, &["results"]),
+                ("", "POST", "/classes/Thing", &more, 400, &[message]),
+                ("", "POST", "/classes/Thing", &far_more, 400, &[message]),
+            ],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn the_read_only_key_claims_no_request_ids_and_both_spellings_of_a_path_do() {
+    let world = world_with(|s| s.options.idempotency_paths = vec!["users".to_owned()]).await;
+    let ask = async |key: &str, target: &str, name: &str, id: &str| {
+        let body = format!(r#"{{"username":"{name}","password":"p"}}"#);
+        let headers = [
+            ("x-parse-application-id", APP),
+            ("x-parse-master-key", key),
+            ("x-parse-request-id", id),
+        ];
+        raw(&world, "POST", target, &headers, body, LOCAL).await
+    };
+    let refused = ask("read-only-key", "/users", "a", "one").await;
+    assert!(refused.status >= 400, "{}", refused.text);
+    let made = ask(MASTER, "/classes/_User", "a", "one").await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    for target in ["/users", "/classes/_User"] {
+        let again = ask(MASTER, target, "b", "one").await;
+        assert!(again.text.contains("Duplicate request"), "{}", again.text);
+    }
 }

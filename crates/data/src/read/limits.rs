@@ -3,11 +3,11 @@
 use crate::errors::too_complex;
 use crate::{Include, ObjectQuery, Where};
 use basalt_base::{Limits, Result};
-use basalt_store::{Path, Test};
+use basalt_store::{PATTERNS_MAX, Path, Test};
 
 /// Refuses a query that passes a limit; sub-queries are counted in.
 pub(super) fn check(query: &ObjectQuery, limits: &Limits) -> Result<()> {
-    let mut count = Count { limits, nodes: 0 };
+    let mut count = Count::of(limits);
     count.query(query, 0)?;
     let mut paths = 0;
     check_include(&query.include, 0, &mut paths, limits)
@@ -15,15 +15,29 @@ pub(super) fn check(query: &ObjectQuery, limits: &Limits) -> Result<()> {
 
 /// Refuses a condition that passes a limit.
 pub(super) fn check_filter(filter: &Where, limits: &Limits) -> Result<()> {
-    Count { limits, nodes: 0 }.filter(filter, 0, 0)
+    Count::of(limits).filter(filter, 0, 0)
 }
+
+/// Most sub-queries of one query, nested ones included: each is a read of its own.
+pub const SUBQUERIES_MAX: usize = 100;
 
 struct Count<'a> {
     limits: &'a Limits,
     nodes: usize,
+    subqueries: usize,
+    patterns: usize,
 }
 
-impl Count<'_> {
+impl<'a> Count<'a> {
+    fn of(limits: &'a Limits) -> Self {
+        Self {
+            limits,
+            nodes: 0,
+            subqueries: 0,
+            patterns: 0,
+        }
+    }
+
     fn query(&mut self, query: &ObjectQuery, subqueries: usize) -> Result<()> {
         let max = self.limits.skip_max;
         if query.skip > max {
@@ -79,6 +93,10 @@ impl Count<'_> {
                 "Subquery nesting depth exceeds maximum allowed depth of {max}"
             )));
         }
+        self.subqueries += 1;
+        if self.subqueries > SUBQUERIES_MAX {
+            return Err(too_complex("The query has too many sub-queries."));
+        }
         self.query(query, subqueries + 1)
     }
 
@@ -87,7 +105,11 @@ impl Count<'_> {
             Test::In(list) | Test::NotIn(list) | Test::All(list) | Test::ContainedBy(list) => {
                 list.len()
             }
-            Test::AllMatch(list) => list.len(),
+            Test::AllMatch(list) => {
+                self.patterns(list.len())?;
+                list.len()
+            }
+            Test::Regex(_) => return self.patterns(1),
             Test::Not(inner) => {
                 self.node()?;
                 if depth > self.limits.filter_depth_max {
@@ -102,6 +124,14 @@ impl Count<'_> {
             return Err(too_complex(format!(
                 "A list in the query has {length} values; the maximum is {max}."
             )));
+        }
+        Ok(())
+    }
+
+    fn patterns(&mut self, count: usize) -> Result<()> {
+        self.patterns += count;
+        if self.patterns > PATTERNS_MAX {
+            return Err(too_complex("The query has too many regular expressions."));
         }
         Ok(())
     }

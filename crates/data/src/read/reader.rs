@@ -9,11 +9,17 @@ use basalt_store::{
     Filter, Path, Projection, Query, ReadOptions, Reads, Record, Snapshot, Test, eval,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// How many sub-queries of one query may yield as much as one may.
+const SUBQUERIES_FULL_MAX: usize = 4;
 
 /// Reads of one query.
 pub(super) struct Reader<'a> {
     pub(super) core: &'a Core,
     snapshot: Option<Box<dyn Snapshot>>,
+    /// How many values sub-queries may still give to the queries around them.
+    values_left: AtomicUsize,
 }
 
 impl<'a> Reader<'a> {
@@ -24,7 +30,22 @@ impl<'a> Reader<'a> {
         } else {
             None
         };
-        Ok(Self { core, snapshot })
+        let each_max = core.options.limits.subquery_rows_max;
+        Ok(Self {
+            core,
+            snapshot,
+            values_left: AtomicUsize::new(each_max.saturating_mul(SUBQUERIES_FULL_MAX)),
+        })
+    }
+
+    /// Counts values that a sub-query gives to the query around it. Errors: `QueryTooComplex` when
+    /// all of them together are too many.
+    pub(super) fn take_values(&self, count: usize) -> Result<()> {
+        let less = |left: usize| left.checked_sub(count);
+        let taken = self.values_left.fetch_update(Relaxed, Relaxed, less);
+        taken.map(drop).map_err(|_| {
+            errors::too_complex("The sub-queries together yield too many values.".to_owned())
+        })
     }
 
     /// Lets go of the snapshot, before user code runs.

@@ -50,6 +50,7 @@ fn resolve<'a>(
                 let ids = found.into_iter().map(|r| r.id.into_string());
                 if let Some(join) = join {
                     let owners = reader.owners(join, ids.collect()).await?;
+                    reader.take_values(owners.len())?;
                     one_of_ids(owners, *negated)
                 } else {
                     let reference = |id| {
@@ -71,7 +72,10 @@ fn resolve<'a>(
                 let found = rows(reader, call, &plan.subqueries[*subquery]).await?;
                 let mut list = Vec::with_capacity(found.len());
                 for record in &found {
+                    let before = list.len();
                     values(record, key, &mut list);
+                    // A list holds any number of them.
+                    reader.take_values(list.len() - before)?;
                 }
                 Filter::Test(path.clone(), one_of(list, *negated))
             }
@@ -161,5 +165,6 @@ async fn rows(reader: &Reader<'_>, call: &Call, plan: &Plan) -> Result<Vec<Recor
             "A sub-query yields more than {max} objects."
         )));
     }
+    reader.take_values(found.len())?;
     Ok(found)
 }

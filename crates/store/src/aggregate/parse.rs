@@ -46,6 +46,7 @@ pub(super) struct Budget<'a> {
     limits: &'a Limits,
     nodes: usize,
     depth: usize,
+    patterns: usize,
 }
 
 impl<'a> Budget<'a> {
@@ -54,6 +55,7 @@ impl<'a> Budget<'a> {
             limits,
             nodes: limits.filter_nodes_max,
             depth: limits.filter_depth_max,
+            patterns: 0,
         }
     }
 

@@ -125,7 +125,7 @@ fn list(key: &str, value: &Value, budget: &Budget<'_>) -> Result<Vec<Value>> {
     Ok(items.clone())
 }
 
-fn regex(source: &Value, options: Option<&Value>, budget: &Budget<'_>) -> Result<Test> {
+fn regex(source: &Value, options: Option<&Value>, budget: &mut Budget<'_>) -> Result<Test> {
     let options = match options {
         None => PatternOptions::default(),
         Some(Value::String(letters)) => PatternOptions::parse(letters)?,
@@ -134,6 +134,8 @@ fn regex(source: &Value, options: Option<&Value>, budget: &Budget<'_>) -> Result
     let Some(source) = source.as_str() else {
         return Err(invalid("$regex takes text"));
     };
-    let pattern = Pattern::new(source, options, budget.limits.regex_bytes_max)?;
+    let bytes_max = budget.limits.regex_bytes_max;
+    let pattern = Pattern::one_of_many(source, options, bytes_max, budget.patterns)?;
+    budget.patterns += 1;
     Ok(Test::Regex(Arc::new(pattern)))
 }
