@@ -77,6 +77,25 @@ pub(crate) fn may_be_durable(on: &On) -> bool {
     }
 }
 
+/// Paths that have two spellings: what is a class of its own also has a route of its own.
+const SPELLINGS: [(&str, &str); 4] = [
+    ("/users", "/classes/_User"),
+    ("/sessions", "/classes/_Session"),
+    ("/roles", "/classes/_Role"),
+    ("/installations", "/classes/_Installation"),
+];
+
+/// The other spelling of a path with a slash in front, such as `/classes/_User/ID` of `/users/ID`;
+/// rules about one are about both.
+pub fn other_spelling(path: &str) -> Option<String> {
+    let other = |from: &str, to: &str| {
+        let rest = path.strip_prefix(from)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{to}{rest}"))
+    };
+    let both = |(short, long): &(&str, &str)| other(short, long).or_else(|| other(long, short));
+    SPELLINGS.iter().find_map(both)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,23 +120,4 @@ mod tests {
         assert!(refusal(BeforeSave, "@Config").is_none());
         assert!(refusal(AfterSave, "_Hooks").is_some());
     }
-}
-
-/// Paths that have two spellings: what is a class of its own also has a route of its own.
-const SPELLINGS: [(&str, &str); 4] = [
-    ("/users", "/classes/_User"),
-    ("/sessions", "/classes/_Session"),
-    ("/roles", "/classes/_Role"),
-    ("/installations", "/classes/_Installation"),
-];
-
-/// The other spelling of a path with a slash in front, such as `/classes/_User/ID` of `/users/ID`;
-/// rules about one are about both.
-pub fn other_spelling(path: &str) -> Option<String> {
-    let other = |from: &str, to: &str| {
-        let rest = path.strip_prefix(from)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{to}{rest}"))
-    };
-    let both = |(short, long): &(&str, &str)| other(short, long).or_else(|| other(long, short));
-    SPELLINGS.iter().find_map(both)
 }

@@ -125,11 +125,16 @@ async fn an_acl_has_a_thousand_entries_at_most() {
     .await;
 }
 
+/// The n-th of many clauses.
+type Clause<'a> = &'a dyn Fn(usize) -> String;
+/// How many there may be, and what is said of more.
+type Most<'a> = (usize, &'a str);
+
 #[tokio::test]
 async fn a_query_has_fifty_patterns_and_a_hundred_sub_queries_at_most() {
     let world = world().await;
     make(&world, "", "Thing", r#"{"name":"a1"}"#).await;
-    let some = |count: usize, clause: &dyn Fn(usize) -> String| {
+    let some = |count: usize, clause: Clause<'_>| {
         let clauses: Vec<String> = (0..count).map(clause).collect();
         format!(
             r#"{{"where":{{"$or":[{}]}},"_method":"GET"}}"#,
@@ -147,7 +152,7 @@ async fn a_query_has_fifty_patterns_and_a_hundred_sub_queries_at_most() {
     };
     let patterns = (50, "too many regular expressions");
     let queries = (100, "too many sub-queries");
-    let table: [((usize, &str), &dyn Fn(usize) -> String); 4] = [
+    let table: [(Most<'_>, Clause<'_>); 4] = [
         (patterns, &pattern),
         (patterns, &every),
         (queries, &query),
