@@ -39,7 +39,7 @@ fn value() -> impl Strategy<Value = Value> {
             vec(inner.clone(), 0..3).prop_map(Value::Array),
             vec((0_u8..3, inner), 0..3).prop_map(|pairs| {
                 let pairs = pairs.into_iter().map(|(key, v)| (key.to_string(), v));
-                Value::Map(Map::from_iter(pairs))
+                Value::Map(pairs.collect::<Map>())
             }),
         ]
     })
