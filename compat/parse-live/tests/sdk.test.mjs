@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { parseServer, Parse, rest, MASTER_KEY, APP_ID, JAVASCRIPT_KEY } from '../server.mjs';
+import { parseServer, startServer, Parse, rest, MASTER_KEY, APP_ID, JAVASCRIPT_KEY } from '../server.mjs';
 import { recorder, until } from '../lib.mjs';
 
 const server = await parseServer();
@@ -190,9 +193,18 @@ test('a wrong key and an unknown app get nothing', async () => {
   }
 });
 
-test('the master key sees what nobody may, on any path', async () => {
+test('the master key sees what nobody may where the options say so, on any path', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'basalt-compat-'));
+  const options = join(folder, 'options.json');
+  const keyPairs = { masterKey: MASTER_KEY };
+  writeFileSync(options, JSON.stringify({ liveQueryServerOptions: { keyPairs } }));
+  const own = await startServer({ env: { BASALT_PARSE_OPTIONS: options } });
+  t.after(async () => {
+    await own.stop();
+    rmSync(folder, { recursive: true });
+  });
   const client = new Parse.LiveQueryClient({
-    serverURL: server.origin.replace('http', 'ws'),
+    serverURL: own.origin.replace('http', 'ws'),
     applicationId: APP_ID,
     masterKey: MASTER_KEY,
   });
@@ -200,9 +212,8 @@ test('the master key sees what nobody may, on any path', async () => {
   const subscription = client.subscribe(new Parse.Query('Vault'));
   await subscription.subscribePromise;
   const events = recorder(subscription);
-  const object = new Parse.Object('Vault', { n: 1 });
-  object.setACL(new Parse.ACL());
-  await object.save(null, master);
+  const body = { n: 1, ACL: {} };
+  assert.equal((await rest(own, 'POST', '/classes/Vault', { master: true, body })).status, 201);
   await until(() => events.length === 1);
   assert.equal(events[0].object.get('n'), 1);
   await client.close();

@@ -8,7 +8,7 @@ use crate::json::{Json, Object};
 use crate::transport::{self, Presented};
 use crate::{App, Apps};
 use basalt_base::{Error, Limits, Reason, Result, Rng, Secret};
-use basalt_data::{Call, EventKind, ObjectQuery, Where};
+use basalt_data::{Call, EventKind, ObjectQuery, Rank, Where};
 use basalt_live::{Client, From, Subscribe, Who};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -90,8 +90,15 @@ impl Session {
             windows_key: given(connect.windows_key.as_deref()),
             ..Presented::default()
         };
-        let keys = app.options.live.key_pairs.as_ref().unwrap_or(&app.keys);
-        let rank = transport::rank_by(keys, &app, &presented, ip).map_err(|_| Refused::Key)?;
+        let pairs = app.options.live.key_pairs.as_ref();
+        let keys = pairs.unwrap_or(&app.keys);
+        let known = transport::rank_by(keys, &app, &presented, ip).map_err(|_| Refused::Key)?;
+        // SDKs of servers send their master key unasked, so it gives rights only where the options
+        // name it for this, as with Parse Server.
+        let rank = match pairs {
+            Some(pairs) if pairs.master.is_some() => known,
+            _ => Rank::Client,
+        };
         let who = Arc::new(Who {
             rank,
             token: connect.session_token.map(Secret::new),
@@ -164,7 +171,7 @@ impl Session {
             rank: who.rank,
             now: app.data.deps().clock.now(),
             public_url: &app.options.public_url,
-            allow_regex: app.options.allow_regex || who.rank != basalt_data::Rank::Client,
+            allow_regex: app.options.allow_regex || who.rank != Rank::Client,
             custom_ids: false,
         };
         let mut params = Object::default();

@@ -141,6 +141,33 @@ async fn messages_of_another_form_are_errors() {
     server.stop().await;
 }
 
+/// A server whose live clients have the master's rights with its key.
+async fn server_for_masters() -> crate::server::Server {
+    start(Mode::Development, |settings| {
+        let pairs = json!({ "keyPairs": { "masterKey": crate::server::MASTER } });
+        let parse = &mut settings.apps[0].parse;
+        parse.insert("liveQueryServerOptions".to_owned(), pairs);
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_master_key_gives_rights_where_the_options_say_so() {
+    for (server, sees) in [(server().await, false), (server_for_masters().await, true)] {
+        let master = json!({ "masterKey": crate::server::MASTER });
+        let mut socket = Socket::connect(&server, master).await;
+        socket.subscribe(1, "A", json!({})).await;
+        create(&server, "A", json!({ "n": 1, "ACL": {} })).await;
+        create(&server, "A", json!({ "n": 2 })).await;
+        if sees {
+            socket.expect(&[(1, "create", 1)]).await;
+        }
+        socket.expect(&[(1, "create", 2)]).await;
+        drop(socket);
+        server.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn keys_are_those_of_rest() {
     let server = start(Mode::Development, |settings| {
@@ -380,7 +407,7 @@ async fn k31_a_crowd_that_comes_at_once_is_served() {
 
 #[tokio::test]
 async fn a02_tokens_and_secrets_of_users_are_in_no_event() {
-    let server = server().await;
+    let server = server_for_masters().await;
     let master = json!({ "masterKey": crate::server::MASTER });
     let mut all = Socket::connect(&server, master).await;
     all.subscribe(1, "_User", json!({})).await;
