@@ -12,6 +12,8 @@ use std::time::Duration;
 const CLASS: &str = "_Idempotency";
 /// How many expired ids one request removes.
 const SWEEP_MAX: u64 = 20;
+/// One of so many requests looks for expired ids; fewer than it may remove, so that they don't pile up.
+const SWEEP_EVERY: u8 = 16;
 
 /// Claims the request's id, where it has one that counts. Errors: `DuplicateRequest`.
 pub async fn claim(req: &Req<'_>) -> Result<()> {
@@ -26,10 +28,18 @@ pub async fn claim(req: &Req<'_>) -> Result<()> {
     let duplicate = || fail(Reason::DuplicateRequest, "Duplicate request");
     match record(req, &call, id, now.plus(ttl)).await {
         Err(e) if e.reason() == Reason::DuplicateValue => {}
+        Ok(()) => {
+            let mut drawn = [0; 1];
+            req.app.data.deps().rng.fill(&mut drawn);
+            if drawn[0].is_multiple_of(SWEEP_EVERY) {
+                sweep(req, &call, now, false).await?;
+            }
+            return Ok(());
+        }
         other => return other,
     }
     // The id may be there only because nobody has removed it yet.
-    if sweep(req, &call, now).await? == 0 {
+    if sweep(req, &call, now, true).await? == 0 {
         return Err(duplicate());
     }
     match record(req, &call, id, now.plus(ttl)).await {
@@ -76,12 +86,14 @@ async fn record(req: &Req<'_>, call: &Call, id: &str, expire: Timestamp) -> Resu
     req.app.data.create(call, create).await.map(drop)
 }
 
-/// Removes some expired ids, the request's own among them if it expired; tells how many.
-async fn sweep(req: &Req<'_>, call: &Call, now: Timestamp) -> Result<usize> {
+/// Removes some expired ids, with `for_own` only if the request's own is one of them, and that one
+/// first; tells how many.
+async fn sweep(req: &Req<'_>, call: &Call, now: Timestamp, for_own: bool) -> Result<usize> {
     let expired = Test::Lte(Value::Timestamp(now));
     let own = Test::Eq(Value::from(req.request_id.unwrap_or_default()));
     let mut ids: Vec<Box<str>> = Vec::new();
-    for test in [Some(("reqId", own)), None] {
+    let own = for_own.then_some(Some(("reqId", own)));
+    for test in own.into_iter().chain([None]) {
         let mut query = ObjectQuery::of(CLASS);
         let old = Where::Test(Path::field("expire"), expired.clone());
         query.filter = match test {

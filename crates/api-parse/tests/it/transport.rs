@@ -502,6 +502,29 @@ async fn the_same_request_is_done_once() {
 }
 
 #[tokio::test]
+async fn expired_request_ids_do_not_pile_up() {
+    let world = world_with(|s| {
+        s.options.idempotency_paths = vec!["classes/Thing".to_owned()];
+    })
+    .await;
+    for round in 0..4 {
+        for n in 0..100 {
+            let id = format!("{round}-{n}");
+            let headers = [ID, ("x-parse-request-id", id.as_str())];
+            let made = raw(&world, "POST", "/classes/Thing", &headers, "{}", LOCAL).await;
+            assert_eq!(made.status, 201, "{}", made.text);
+        }
+        world.clock.advance(std::time::Duration::from_secs(301));
+    }
+    let path = "/classes/_Idempotency?count=1&limit=0";
+    let kept = send(&world, "master", "GET", path, "").await.json()["count"].take();
+    assert!(
+        (100..250).contains(&kept.as_u64().unwrap()),
+        "{kept} of 400"
+    );
+}
+
+#[tokio::test]
 async fn query_strings_and_bodies_ask_the_same() {
     let world = world().await;
     make(&world, "", "Thing", r#"{"n":1,"o":{"x":1}}"#).await;
