@@ -21,7 +21,12 @@ pub const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Stops an answer that grows too large.
 fn check_size(out: &[u8]) -> Result<()> {
-    if out.len() > ANSWER_BYTES_MAX {
+    check_bytes(out.len())
+}
+
+/// The same for an answer of several parts, which take so many bytes together.
+pub fn check_bytes(bytes: usize) -> Result<()> {
+    if bytes > ANSWER_BYTES_MAX {
         let message = "The answer is too large; ask for fewer objects or includes.";
         return Err(Error::new(Reason::QueryTooComplex, message));
     }

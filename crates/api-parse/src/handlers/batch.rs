@@ -3,6 +3,7 @@
 
 use super::objects;
 use crate::decode::fail;
+use crate::encode;
 use crate::errors;
 use crate::json::{Json, Object};
 use crate::reply::Reply;
@@ -142,7 +143,12 @@ async fn independent(req: &Req<'_>, items: &[Item<'_>]) -> Result<Reply> {
             Some(Err(error)) => failure(&mut answers[n], &error, req),
             None => {
                 write_run(req, &mut run, &mut answers).await;
-                answers[n] = single(item, &sub).await;
+                // What is asked of one batch is no more than what may be asked of one request.
+                let so_far = answers.iter().map(Vec::len).sum();
+                match encode::check_bytes(so_far) {
+                    Ok(()) => answers[n] = single(item, &sub).await,
+                    Err(error) => failure(&mut answers[n], &error, req),
+                }
             }
         }
     }
