@@ -1,7 +1,7 @@
 // In production nothing of the inside can be reached through a webhook.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { startReceiver } from '../receiver.mjs';
+import { startReceiver } from '../../lib/receiver.mjs';
 import { Parse, parseServer } from '../server.mjs';
 
 await parseServer({ mode: 'production' });

@@ -1,7 +1,7 @@
 // What webhooks are told, and what their answers do.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { startReceiver } from '../receiver.mjs';
+import { startReceiver } from '../../lib/receiver.mjs';
 import { Parse, WEBHOOK_KEY, parseServer, rest } from '../server.mjs';
 
 const server = await parseServer();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recorder, until } from '../lib.mjs';
-import { startReceiver } from '../receiver.mjs';
+import { startReceiver } from '../../lib/receiver.mjs';
 import { APP_ID, JAVASCRIPT_KEY, Parse, parseServer, rest } from '../server.mjs';
 
 const server = await parseServer();
