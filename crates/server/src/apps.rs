@@ -1,31 +1,29 @@
 //! The apps of this server: from the settings and from the registry, opened on first use.
 
+mod admin;
+mod build;
 mod code;
+mod due;
 
 use crate::background::{self, Background, Closing};
-use crate::cloud;
-use crate::cluster::{AGE_MAX, Cluster, Following, feed};
+use crate::cluster::{AGE_MAX, Cluster, Following};
 use crate::config::{AppSettings, Mode, Settings, invalid, is_app_id};
 use crate::keys::{self, AppKeys, KeyStore};
-use crate::logs;
 use crate::product::{PARSE_MOUNT, Product};
 use crate::shared_keys::SharedKeys;
 use arc_swap::ArcSwapOption;
-use basalt_api_admin::{AdminApps, AppSummary, LogsAsked, MadeApp, NewApp};
-use basalt_api_parse::{App, Apps, LiveEvents, ParseWire, SessionRights};
+use basalt_api_admin::{AppSummary, MadeApp, NewApp};
+use basalt_api_parse::{App, Apps};
 use basalt_base::{
-    AppId, BoxFuture, Clock, Error, Map, Monotonic, Reason, Result, Rng, Secret, Timestamp, Value,
+    AppId, BoxFuture, Clock, Error, Map, Monotonic, Reason, Result, Rng, Timestamp, Value,
 };
-use basalt_data::{Data, Deps};
 use basalt_feed::FeedView;
-use basalt_functions::{Functions, LogStore, Outside};
-use basalt_identity::{GuardDeps, Identity, PasswordPool, SystemGuard};
-use basalt_live::{Encode, Live, LiveDeps};
+use basalt_functions::{LogStore, Outside};
+use basalt_identity::PasswordPool;
 use basalt_sandbox::Program;
-use basalt_store::{AppRow, AppStore, Store, StoreId};
+use basalt_store::{AppRow, Store, StoreId};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -95,9 +93,6 @@ struct Entry {
     /// How often it is being closed right now.
     closings: AtomicUsize,
 }
-
-/// The hint of an app that has nothing to do: the last second of the year 9999.
-const NEVER_MS: i64 = 253_402_300_799_000;
 
 /// Names in an app's row of the registry.
 pub(crate) const DECLARED: &str = "declared";
@@ -669,175 +664,6 @@ impl AppTable {
     }
 }
 
-impl Parts {
-    async fn open(&self, entry: &Entry) -> Result<(App, Option<Following>)> {
-        let store = self.store.open_app(entry.row.store_id).await?;
-        // Where no other node writes only live queries follow, when there are any.
-        let (feed, store) = feed(&self.cluster, store);
-        let changes = self.cluster.is_shared().then(|| feed.clone());
-        let product = &entry.product;
-        let guard_deps = GuardDeps {
-            store: Arc::clone(&store),
-            clock: Arc::clone(&self.clock),
-            rng: Arc::clone(&self.rng),
-            passwords: Arc::clone(&self.passwords),
-            id_length: product.data.id_length,
-        };
-        let mut identity = product.identity.clone();
-        if self.cluster.is_shared() {
-            identity.cache_time = identity.cache_time.min(AGE_MAX);
-        }
-        let guard = SystemGuard::new(guard_deps, identity);
-        // Before the hooks are read, so that no change of them falls in between.
-        let changes = changes.map(|feed| (feed.subscribe_from_now(), feed));
-        let functions = self.functions(entry, &store).await?;
-        let app_id = &entry.row.app_id;
-        let jobs = background::jobs(app_id, &store, &self.clock, &self.rng, &functions);
-        let deps = Deps {
-            store,
-            clock: Arc::clone(&self.clock),
-            rng: Arc::clone(&self.rng),
-            hooks: Arc::new(functions.clone()),
-            guard: Arc::new(guard.clone()),
-        };
-        let data = Data::new(deps, product.data.clone());
-        let following = changes.map(|(hooks, feed)| {
-            let (guard, hooks) = (guard.clone(), (functions.clone(), hooks));
-            let wake = Arc::clone(jobs.queue().wake());
-            Following::start(&self.cluster, app_id, feed, guard, hooks, wake)
-        });
-        let identity = Identity::new(data.clone(), &guard);
-        let events = Arc::new(LiveEvents::new(
-            app_id.as_str(),
-            &product.api.public_url,
-            epoch(&entry.row),
-        ));
-        let live = LiveDeps {
-            data: data.clone(),
-            feed,
-            rights: Arc::new(SessionRights::new(app_id.clone(), identity.clone())),
-            encode: Arc::clone(&events) as Arc<dyn Encode>,
-        };
-        let app = App {
-            id: entry.row.app_id.clone(),
-            keys: entry.keys.api.clone(),
-            identity,
-            data,
-            jobs,
-            functions,
-            live: Live::start(live, live_options(&product.api.limits)),
-            live_events: events,
-            live_epoch: epoch(&entry.row),
-            options: product.api.clone(),
-        };
-        Ok((app, following))
-    }
-}
-
-/// Tells the data of an app from that of another which had its id.
-fn epoch(row: &AppRow) -> u64 {
-    row.created_at.millis().cast_unsigned() << 16 | u64::from(row.store_id.0 & 0xffff)
-}
-
-fn live_options(limits: &basalt_base::Limits) -> basalt_live::Options {
-    basalt_live::Options {
-        clients_max: limits.live_clients_max,
-        subscriptions_max: limits.live_subscriptions_max,
-        queue_messages_max: limits.live_queue_messages_max,
-        queue_bytes_max: limits.live_queue_bytes_max,
-        queues_bytes_max: limits.live_queues_bytes_max,
-    }
-}
-
-impl Parts {
-    /// Has the app looked at when this program ends without saying what is left to do. Where others
-    /// may look at any time, whoever is left does.
-    async fn mark(&self, entry: &Entry) {
-        if !self.cluster.is_shared() && !entry.marked.load(Ordering::SeqCst) {
-            self.hint(entry, Some(self.clock.now())).await;
-            entry.marked.store(true, Ordering::SeqCst);
-        }
-    }
-
-    async fn hint(&self, entry: &Entry, due: Option<Timestamp>) {
-        let id = entry.row.store_id;
-        if let Err(error) = self.store.system().set_next_due(id, due).await {
-            let app = &entry.row.app_id;
-            tracing::warn!(%app, ?error, "when an app has work can't be kept");
-        }
-    }
-
-    /// Keeps when an app that was closed has work to do.
-    async fn note(&self, entry: &Entry, due: Option<Timestamp>) {
-        let never = (!self.cluster.is_shared()).then(|| Timestamp::from_millis(NEVER_MS));
-        self.hint(entry, due.or(never)).await;
-        entry.marked.store(false, Ordering::SeqCst);
-    }
-
-    /// The same for one of which nobody knows; `opening` is held.
-    async fn note_closed(&self, entry: &Entry) {
-        if entry.app.load().is_some() || entry.retired.load(Ordering::SeqCst) {
-            return;
-        }
-        match self.next_due(entry).await {
-            Ok(due) => self.note(entry, due).await,
-            Err(error) => {
-                let app = &entry.row.app_id;
-                tracing::warn!(%app, ?error, "the queues of an app can't be read");
-            }
-        }
-    }
-
-    async fn next_due(&self, entry: &Entry) -> Result<Option<Timestamp>> {
-        let store = self.store.open_app(entry.row.store_id).await?;
-        let stands = store.queues().await?;
-        Ok(stands.into_iter().filter_map(|stand| stand.next_due).min())
-    }
-
-    /// Keeps when an app that is closed next has work to do.
-    async fn note_due(&self, entry: &Entry) -> Result<()> {
-        let _opening = entry.opening.lock().await;
-        if entry.app.load().is_some() {
-            return Ok(());
-        }
-        let store = self.store.open_app(entry.row.store_id).await?;
-        let schedules = store
-            .catalogue()
-            .collection(basalt_flow::JOB_SCHEDULE)
-            .is_some();
-        let due = self.next_due(entry).await?;
-        // A schedule may have been made while nobody put its ticks.
-        let due = due.or(schedules.then(|| self.clock.now()));
-        self.note(entry, due).await;
-        Ok(())
-    }
-
-    /// Hooks and functions of an app.
-    async fn functions(&self, entry: &Entry, store: &Arc<dyn AppStore>) -> Result<Functions> {
-        let api = &entry.product.api;
-        let wire = ParseWire::new(
-            entry.row.app_id.as_str(),
-            &api.public_url,
-            api.limits.clone(),
-            Arc::clone(&self.clock),
-        );
-        let deps = basalt_functions::Deps {
-            app: entry.row.app_id.clone(),
-            store: Arc::clone(store),
-            clock: Arc::clone(&self.clock),
-            rng: Arc::clone(&self.rng),
-            wire: Arc::new(wire),
-            outside: self.outside.clone(),
-            logs: self.logs.app(&logs::folder(&entry.row)),
-        };
-        let options = basalt_functions::Options {
-            webhook_key: entry.keys.webhook.clone(),
-            ..entry.product.functions.clone()
-        };
-        Functions::open(deps, options).await
-    }
-}
-
 impl Entry {
     fn summary(&self) -> AppSummary {
         AppSummary {
@@ -904,50 +730,6 @@ impl Apps for AppTable {
                 None => Ok(None),
             }
         })
-    }
-}
-
-impl AdminApps for AppTable {
-    fn list(&self) -> BoxFuture<'_, Result<Vec<AppSummary>>> {
-        Box::pin(self.list_apps())
-    }
-
-    fn make(&self, app: NewApp) -> BoxFuture<'_, Result<MadeApp>> {
-        Box::pin(self.make_app(app))
-    }
-
-    fn clear<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.clear_app(id))
-    }
-
-    fn logs<'a>(&'a self, id: &'a str, asked: LogsAsked) -> BoxFuture<'a, Result<String>> {
-        Box::pin(async move {
-            let entry = self.entry(id).ok_or_else(no_app)?;
-            // The handle of those who write, which wakes those who wait for lines.
-            let app = self.open(&entry).await?;
-            logs::answer(app.functions.logs(), asked).await
-        })
-    }
-
-    fn usage<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<String>> {
-        Box::pin(async move {
-            let entry = self.entry(id).ok_or_else(no_app)?;
-            let app = self.open(&entry).await?;
-            Ok(cloud::usage(app.functions.isolates().as_ref()))
-        })
-    }
-
-    fn jobs<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<basalt_flow::Jobs>> {
-        Box::pin(async move {
-            let entry = self.entry(id).ok_or_else(no_app)?;
-            Ok(self.open(&entry).await?.jobs.clone())
-        })
-    }
-
-    fn master_key(&self, id: &str, from: IpAddr) -> Option<Secret> {
-        let entry = self.entry(id)?;
-        let counts = entry.product.api.takes_master_from(from);
-        counts.then(|| entry.keys.api.master.clone()).flatten()
     }
 }
 
