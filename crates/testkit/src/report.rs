@@ -1,5 +1,6 @@
 //! What a person at a terminal sees.
 
+use crate::arguments::Arguments;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -52,6 +53,31 @@ impl Report {
         say(&format!("{} passed, {} failed", self.passed, self.failed));
         ExitCode::from(u8::from(self.failed > 0))
     }
+}
+
+/// The whole of a program that checks something: reads its arguments, of these names, and runs it.
+/// The exit code is 0 if every check passed, 1 if one failed and 2 for bad arguments.
+pub fn conduct(
+    help: &str,
+    names: &[&str],
+    run: impl FnOnce(&Arguments, &mut Report) -> anyhow::Result<()>,
+) -> ExitCode {
+    let arguments = match Arguments::of_process(names) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            say(help);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            say(&format!("{error:#}"));
+            return ExitCode::from(2);
+        }
+    };
+    let mut report = Report::default();
+    if let Err(error) = run(&arguments, &mut report) {
+        report.outcome("run", Err(error));
+    }
+    report.end()
 }
 
 /// Prints a line; nobody may be reading any more.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use basalt_testkit::arguments::Arguments;
 use basalt_testkit::cluster::{Fault, Network, Options, Topology, watch};
 use basalt_testkit::load::Signals;
-use basalt_testkit::report::{Report, say};
+use basalt_testkit::report::{Report, conduct, say};
 use basalt_testkit::round::{Effort, Run};
 use basalt_testkit::{draw, wait};
 
@@ -49,22 +49,7 @@ const SETTLE: Duration = Duration::from_secs(6);
 const SETTLE_TOLD: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::of_process(&NAMES) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            say(HELP);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            say(&format!("{error:#}"));
-            return ExitCode::from(2);
-        }
-    };
-    let mut report = Report::default();
-    if let Err(error) = run(&arguments, &mut report) {
-        report.outcome("run", Err(error));
-    }
-    report.end()
+    conduct(HELP, &NAMES, run)
 }
 
 fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use basalt_testkit::arguments::Arguments;
 use basalt_testkit::checks::{drain, full_disk, second_server, short_log};
-use basalt_testkit::report::{Report, say};
+use basalt_testkit::report::{Report, conduct, say};
 use basalt_testkit::round::{Effort, Run};
 use basalt_testkit::server::{Server, Setup};
 use basalt_testkit::{copy, draw, wait};
@@ -26,23 +26,7 @@ const ROUNDS: u64 = 20;
 const ROUNDS_TO_LOST_INDEX: u64 = 3;
 
 fn main() -> ExitCode {
-    let names = ["--rounds", "--seconds", "--seed"];
-    let arguments = match Arguments::of_process(&names) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            say(HELP);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            say(&format!("{error:#}"));
-            return ExitCode::from(2);
-        }
-    };
-    let mut report = Report::default();
-    if let Err(error) = run(&arguments, &mut report) {
-        report.outcome("run", Err(error));
-    }
-    report.end()
+    conduct(HELP, &["--rounds", "--seconds", "--seed"], run)
 }
 
 fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use basalt_testkit::arguments::Arguments;
 use basalt_testkit::disk::{Mount, make_image};
 use basalt_testkit::load::ITEM;
 use basalt_testkit::parse::{Parse, object_path};
-use basalt_testkit::report::{Report, say};
+use basalt_testkit::report::{Report, conduct, say};
 use basalt_testkit::round::{Effort, Run};
 use basalt_testkit::server::Setup;
 use basalt_testkit::{draw, tasks, wait};
@@ -45,23 +45,7 @@ const TASKS_TIME: Duration = Duration::from_millis(700);
 const END_LIMIT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let names = ["--rounds", "--seed", "--synchronous"];
-    let arguments = match Arguments::of_process(&names) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            say(HELP);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            say(&format!("{error:#}"));
-            return ExitCode::from(2);
-        }
-    };
-    let mut report = Report::default();
-    if let Err(error) = run(&arguments, &mut report) {
-        report.outcome("run", Err(error));
-    }
-    report.end()
+    conduct(HELP, &["--rounds", "--seed", "--synchronous"], run)
 }
 
 fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use basalt_testkit::arguments::Arguments;
 use basalt_testkit::draw::{self, Draw};
-use basalt_testkit::report::{Report, say};
+use basalt_testkit::report::{Report, conduct, say};
 use basalt_testkit::server::Setup;
 use basalt_testkit::tasks::Run;
 
@@ -24,22 +24,7 @@ example: BASALT_BIN=target/fast/basalt tasks --rounds 3";
 const ROUNDS: u64 = 6;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::of_process(&["--rounds", "--seed", "--folder"]) {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            say(HELP);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            say(&format!("{error:#}"));
-            return ExitCode::from(2);
-        }
-    };
-    let mut report = Report::default();
-    if let Err(error) = run(&arguments, &mut report) {
-        report.outcome("run", Err(error));
-    }
-    report.end()
+    conduct(HELP, &["--rounds", "--seed", "--folder"], run)
 }
 
 fn run(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
